@@ -1,0 +1,199 @@
+/** Interned strings. Id 0 is the empty string, id 1 is `__other__`: what did not fit any more. */
+export interface Strings {
+  /** Interns bytes[start, end) as UTF-8; invalid sequences become U+FFFD. Longer than the cap: shortened, with a mark. */
+  readonly intern: (bytes: Uint8Array, start: number, end: number) => number
+  readonly internText: (text: string) => number
+  readonly text: (id: number) => string
+  /** Ids are below this; for tables indexed by id. */
+  readonly capacity: () => number
+  readonly bytes: () => number
+  /** Share of the tightest limit in use, 0 to 1. */
+  readonly fullness: () => number
+  /** Strings that did not fit and became `__other__`, since the start. */
+  readonly overflowed: () => number
+  /** Frees every id that `mark` leaves unmarked. Ids keep their meaning; freed ones are given out again. */
+  readonly sweep: (marked: Uint8Array) => void
+  /** Grows by one at each sweep that freed something: caches keyed by id are void then. */
+  readonly generation: () => number
+}
+
+export interface StringsOptions {
+  readonly stringsMax: number
+  readonly bytesMax: number
+  readonly stringBytesMax: number
+  readonly seed: number
+}
+
+export const OTHER = '__other__'
+export const OTHER_ID = 1
+/** Ends a shortened string. A hash of the whole follows it, so that two long names never merge. */
+const CUT_MARK = '\u2026'
+const PROBES_MAX = 64
+
+/**
+ * Open addressing over an arena of bytes: no JavaScript string is made until `text` is asked for one.
+ * The hash is seeded and its probes are bounded, so that strangers cannot make it slow.
+ */
+export function createStrings(options: StringsOptions): Strings {
+  const { stringsMax, bytesMax, stringBytesMax, seed } = options
+  const decoder = new TextDecoder()
+  const encoder = new TextEncoder()
+  let slotMask = 1023
+  let slots = new Int32Array(slotMask + 1)
+  let hashes = new Int32Array(512)
+  let offsets = new Uint32Array(512)
+  let lengths = new Uint32Array(512)
+  const texts: (string | undefined)[] = []
+  let free: number[] = []
+  let arena = new Uint8Array(1 << 16)
+  let top = 0
+  let next = 1
+  let live = 0
+  let liveBytes = 0
+  let overflowed = 0
+  let generation = 0
+
+  function hash(bytes: Uint8Array, start: number, end: number): number {
+    let h = seed | 0
+    for (let i = start; i < end; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193)
+    h ^= h >>> 15
+    h = Math.imul(h, 0x2c1b3c6d)
+    return h ^ (h >>> 13)
+  }
+
+  function place(id: number): void {
+    let slot = (hashes[id] as number) & slotMask
+    while (slots[slot] !== 0) slot = (slot + 1) & slotMask
+    slots[slot] = id
+  }
+
+  function rehash(size: number): void {
+    slotMask = size - 1
+    slots = new Int32Array(size)
+    for (let id = 1; id < next; id++) if (offsets[id] !== 0xffffffff) place(id)
+  }
+
+  function growColumns(): void {
+    const size = Math.min(hashes.length * 2, stringsMax + 2)
+    const grow = <T extends Int32Array | Uint32Array>(from: T, to: T): T => {
+      to.set(from)
+      return to
+    }
+    hashes = grow(hashes, new Int32Array(size))
+    offsets = grow(offsets, new Uint32Array(size))
+    lengths = grow(lengths, new Uint32Array(size))
+  }
+
+  function store(bytes: Uint8Array, start: number, end: number, h: number): number {
+    const length = end - start
+    if (live >= stringsMax || liveBytes + length > bytesMax) {
+      overflowed += 1
+      return OTHER_ID
+    }
+    if (top + length > arena.length) {
+      const larger = new Uint8Array(Math.min(Math.max(arena.length * 2, top + length), 2 * bytesMax + stringBytesMax))
+      larger.set(arena.subarray(0, top))
+      arena = larger
+    }
+    const id = free.pop() ?? next++
+    if (id >= hashes.length) growColumns()
+    for (let i = 0; i < length; i++) arena[top + i] = bytes[start + i] as number
+    hashes[id] = h
+    offsets[id] = top
+    lengths[id] = length
+    top += length
+    live += 1
+    liveBytes += length
+    if (live * 2 > slotMask) rehash((slotMask + 1) * 2)
+    else place(id)
+    return id
+  }
+
+  function intern(bytes: Uint8Array, start: number, end: number): number {
+    const length = end - start
+    if (length === 0) return 0
+    if (length > stringBytesMax) return shorten(bytes, start, end)
+    const h = hash(bytes, start, end)
+    let slot = h & slotMask
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const id = slots[slot] as number
+      if (id === 0) return store(bytes, start, end, h)
+      if (hashes[id] === h && lengths[id] === length) {
+        const offset = offsets[id] as number
+        let i = 0
+        while (i < length && arena[offset + i] === bytes[start + i]) i++
+        if (i === length) return id
+      }
+      slot = (slot + 1) & slotMask
+    }
+    overflowed += 1
+    return OTHER_ID
+  }
+
+  function shorten(bytes: Uint8Array, start: number, end: number): number {
+    const digest = (hash(bytes, start, end) >>> 0).toString(16).padStart(8, '0')
+    // Three bytes of mark, eight of digest, and at most three that a cut through a character turns into U+FFFD.
+    let cut = start + Math.max(0, stringBytesMax - 14)
+    while (cut > start && ((bytes[cut] as number) & 0xc0) === 0x80) cut -= 1
+    return internText(decoder.decode(bytes.subarray(start, cut)) + CUT_MARK + digest)
+  }
+
+  function internText(text: string): number {
+    const bytes = encoder.encode(text)
+    return intern(bytes, 0, bytes.length)
+  }
+
+  function sweep(marked: Uint8Array): void {
+    const kept = new Uint8Array(Math.max(1 << 16, liveBytes))
+    let keptTop = 0
+    let freed = 0
+    free = []
+    for (let id = 2; id < next; id++) {
+      const offset = offsets[id] as number
+      if (offset === 0xffffffff) {
+        free.push(id)
+      } else if (marked[id] === 1) {
+        const length = lengths[id] as number
+        kept.set(arena.subarray(offset, offset + length), keptTop)
+        offsets[id] = keptTop
+        keptTop += length
+      } else {
+        offsets[id] = 0xffffffff
+        texts[id] = undefined
+        live -= 1
+        free.push(id)
+        freed += 1
+      }
+    }
+    // __other__ is always kept; it moves to the end like the rest.
+    kept.set(encoder.encode(OTHER), keptTop)
+    offsets[OTHER_ID] = keptTop
+    top = keptTop + OTHER.length
+    arena = kept
+    liveBytes = top
+    rehash(slotMask + 1)
+    if (freed > 0) generation += 1
+  }
+
+  offsets[0] = 0xffffffff
+  internText(OTHER)
+  return {
+    intern,
+    internText,
+    text(id) {
+      const known = texts[id]
+      if (known !== undefined) return known
+      const offset = offsets[id] as number
+      if (id === 0 || id >= next || offset === 0xffffffff) return ''
+      const text = decoder.decode(arena.subarray(offset, offset + (lengths[id] as number)))
+      texts[id] = text
+      return text
+    },
+    capacity: () => Math.max(next, 2),
+    bytes: () => arena.length + slots.length * 4 + hashes.length * 12,
+    fullness: () => Math.max(live / stringsMax, liveBytes / bytesMax),
+    overflowed: () => overflowed,
+    sweep,
+    generation: () => generation
+  }
+}
