@@ -1,0 +1,204 @@
+import { connect as connectHttp2, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { createLoad, type Load } from '../test/builders/load.ts'
+
+/** What the bench asks of this process: one line of JSON as the only argument. */
+export interface LoadOrder {
+  readonly transport: 'http' | 'grpc'
+  readonly format: 'protobuf' | 'json'
+  readonly gzip: boolean
+  readonly host: string
+  readonly port: number
+  readonly operations: number
+  readonly firstBlock: number
+  readonly blocks: number
+}
+
+/** What it answers: one line of JSON on stdout. */
+export interface LoadResult {
+  readonly spans: number
+  readonly bytes: number
+  readonly retries: number
+  readonly seconds: number
+  readonly clientCpuSeconds: number
+}
+
+export const LOAD_SEED = 20_261_101
+const CONNECTIONS = 4
+const STREAMS_PER_CONNECTION = 2
+const RETRY_MS = 50
+const ATTEMPTS_MAX = 200
+
+/** Sends a body and tells whether it was accepted; false = refused for now, throws when refused for good. */
+type Send = (body: Uint8Array) => Promise<boolean>
+
+interface Lane {
+  readonly send: Send
+  readonly close: () => void
+}
+
+async function main(): Promise<void> {
+  const order = JSON.parse(process.argv[2] ?? '') as LoadOrder
+  const load = createLoad({ format: order.format, operations: order.operations, seed: LOAD_SEED, startMs: Date.now() })
+  const bodyOf = order.gzip ? compressed(load, order) : (block: number, index: number) => load.body(block, index)
+  const lanes = order.transport === 'http' ? httpLanes(order) : grpcLanes(order)
+  const bodies = order.blocks * load.bodies
+  let next = 0
+  let bytes = 0
+  let retries = 0
+  const cpuBefore = process.cpuUsage()
+  const startedMs = performance.now()
+  await Promise.all(
+    lanes.map(async (lane) => {
+      while (next < bodies) {
+        const body = next++
+        // A copy per lane: the template is written anew while this one may still be on its way.
+        const bytesOut = Uint8Array.from(bodyOf(order.firstBlock + Math.floor(body / load.bodies), body % load.bodies))
+        bytes += bytesOut.length
+        for (let attempt = 1; !(await lane.send(bytesOut)); attempt++) {
+          if (attempt === ATTEMPTS_MAX) throw new Error(`refused ${ATTEMPTS_MAX} times`)
+          retries += 1
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+        }
+      }
+      lane.close()
+    })
+  )
+  const seconds = (performance.now() - startedMs) / 1e3
+  const cpu = process.cpuUsage(cpuBefore)
+  const result: LoadResult = {
+    spans: order.blocks * load.spans,
+    bytes,
+    retries,
+    seconds,
+    clientCpuSeconds: (cpu.user + cpu.system) / 1e6
+  }
+  process.stdout.write(`${JSON.stringify(result)}\n`)
+}
+
+/** Compressing costs more than the server's whole work, so it is done before the clock starts. */
+function compressed(load: Load, order: LoadOrder): (block: number, index: number) => Uint8Array {
+  const ready: Uint8Array[] = []
+  for (let block = 0; block < order.blocks; block++) {
+    for (let index = 0; index < load.bodies; index++) {
+      ready.push(gzipSync(load.body(order.firstBlock + block, index), { level: 1 }))
+    }
+  }
+  return (block, index) => ready[(block - order.firstBlock) * load.bodies + index] as Uint8Array
+}
+
+function httpLanes(order: LoadOrder): Lane[] {
+  const head = [
+    'POST /v1/traces HTTP/1.1',
+    `Host: ${order.host}:${order.port}`,
+    `Content-Type: ${order.format === 'json' ? 'application/json' : 'application/x-protobuf'}`,
+    ...(order.gzip ? ['Content-Encoding: gzip'] : []),
+    'Content-Length: '
+  ].join('\r\n')
+  return Array.from({ length: CONNECTIONS * STREAMS_PER_CONNECTION }, () => {
+    const socket = connectTcp(order.port, order.host)
+    socket.setNoDelay(true)
+    return {
+      send: (body: Uint8Array) => {
+        const answer = httpStatus(socket)
+        socket.cork()
+        socket.write(`${head}${body.length}\r\n\r\n`)
+        socket.write(body)
+        socket.uncork()
+        return answer.then((status) => {
+          if (status === 200) return true
+          if (status === 429 || status === 503) return false
+          throw new Error(`HTTP ${status}`)
+        })
+      },
+      close: () => socket.end()
+    }
+  })
+}
+
+/** The status of the next answer, once all of it is read. */
+function httpStatus(socket: Socket): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const finish = (): void => {
+      socket.off('data', read)
+      socket.off('error', fail)
+      socket.off('close', closed)
+    }
+    const fail = (error: Error): void => {
+      finish()
+      reject(error)
+    }
+    const closed = (): void => {
+      fail(new Error('the connection was closed'))
+    }
+    const read = (chunk: Buffer): void => {
+      text += chunk.toString('latin1')
+      const headEnd = text.indexOf('\r\n\r\n')
+      if (headEnd < 0) return
+      const length = Number(/\r\ncontent-length: (\d+)/i.exec(text.slice(0, headEnd))?.[1] ?? 0)
+      if (text.length < headEnd + 4 + length) return
+      finish()
+      resolve(Number(text.slice(9, 12)))
+    }
+    socket.on('data', read)
+    socket.on('error', fail)
+    socket.on('close', closed)
+  })
+}
+
+function grpcLanes(order: LoadOrder): Lane[] {
+  const sessions = Array.from({ length: CONNECTIONS }, () =>
+    connectHttp2(`http://${order.host}:${order.port}`, { settings: { enablePush: false } })
+  )
+  return sessions.flatMap((session) =>
+    Array.from({ length: STREAMS_PER_CONNECTION }, (_, stream) => ({
+      send: (body: Uint8Array) => callExport(session, order, body),
+      close: () => {
+        if (stream === 0) session.close()
+      }
+    }))
+  )
+}
+
+const GRPC_OK = 0
+const GRPC_UNAVAILABLE = 14
+
+async function callExport(session: ClientHttp2Session, order: LoadOrder, body: Uint8Array): Promise<boolean> {
+  const frame = Buffer.allocUnsafe(5 + body.length)
+  frame[0] = order.gzip ? 1 : 0
+  frame.writeUInt32BE(body.length, 1)
+  frame.set(body, 5)
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    ...(order.gzip ? { 'grpc-encoding': 'gzip' } : {})
+  })
+  stream.end(frame)
+  const status = await grpcStatus(stream)
+  if (status === GRPC_OK) return true
+  if (status === GRPC_UNAVAILABLE) return false
+  throw new Error(`gRPC status ${status}`)
+}
+
+function grpcStatus(stream: ClientHttp2Stream): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let status = NaN
+    const note = (headers: Record<string, unknown>): void => {
+      if (headers['grpc-status'] !== undefined) status = Number(headers['grpc-status'])
+    }
+    // An answer without a message carries its status in the headers.
+    stream.on('response', note)
+    stream.on('trailers', note)
+    stream.on('error', reject)
+    stream.on('close', () => {
+      resolve(status)
+    })
+    stream.resume()
+  })
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { endToEnd, variants } from './end-to-end.ts'
+import { growth } from './growth.ts'
+import { held } from './held.ts'
+import { startUp } from './start-up.ts'
+
+/** One part of the bench: a heading and how to get its Markdown. */
+interface Part {
+  readonly title: string
+  readonly run: () => Promise<string>
+}
+
+const PART_MS_MAX = 120_000
+
+/** A part that is a script of its own: what it prints is its Markdown. */
+function script(title: string, file: string): Part {
+  const path = fileURLToPath(new URL(file, import.meta.url))
+  return {
+    title,
+    async run() {
+      if (!existsSync(path)) return `_${file} is not here._`
+      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', path], { timeout: PART_MS_MAX })
+      return stdout.trim()
+    }
+  }
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  ...Object.fromEntries(
+    Object.entries(variants).map(([name, variant]): [string, Part] => [
+      name,
+      { title: `End to end, ${variant.name}`, run: () => endToEnd(variant) }
+    ])
+  ),
+  growth: { title: 'Growth with the number of operations', run: growth },
+  held: { title: 'Memory of open spans', run: held },
+  'start-up': { title: 'Start-up', run: startUp },
+  decode: script('Decoder alone', 'decode.ts'),
+  transport: script('Transports alone', 'transport.ts'),
+  assemble: script('Assembler alone', 'assemble.ts'),
+  close: script('Closing a trace', 'close.ts'),
+  explain: script('Explain alone', 'explain.ts'),
+  scrape: script('Scrape of 45,000 series', 'scrape.ts')
+}
+
+function machine(): string {
+  const memoryGib = Math.round(totalmem() / 1024 ** 3)
+  const model = cpus()[0]?.model ?? 'unknown CPU'
+  return `${availableParallelism()} cores (${model}), ${memoryGib} GiB, ${process.platform} ${process.arch}, Node ${process.version}`
+}
+
+async function main(): Promise<void> {
+  const wanted = process.argv.slice(2).filter((argument) => argument !== '--write')
+  const unknown = wanted.filter((name) => !(name in parts))
+  if (unknown.length > 0) {
+    console.error(`no part ${unknown.join(', ')}; there are: ${Object.keys(parts).join(', ')}`)
+    process.exitCode = 2
+    return
+  }
+  const chosen = Object.entries(parts).filter(([name]) => wanted.length === 0 || wanted.includes(name))
+  const pages: string[] = []
+  const print = (text: string): void => {
+    pages.push(text)
+    console.log(text)
+  }
+  print('# How fast Tailspan is\n')
+  print(`\`npm run bench${wanted.length > 0 ? ` -- ${wanted.join(' ')}` : ''}\` on ${machine()}.`)
+  print(
+    'Fixed seeds, loopback, the load from a process of its own, medians of 3 runs. Machines are noisy: compare CPU per span.'
+  )
+  for (const [name, part] of chosen) {
+    const startedMs = performance.now()
+    print(`\n## ${part.title} (\`${name}\`)\n`)
+    try {
+      print(await part.run())
+    } catch (error) {
+      process.exitCode = 1
+      print(`**failed**: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    console.error(`(${name}: ${Math.round((performance.now() - startedMs) / 1e3)} s)`)
+  }
+  if (process.argv.includes('--write')) writeResults(pages.join('\n'))
+}
+
+function writeResults(text: string): void {
+  const file = fileURLToPath(new URL('RESULTS.md', import.meta.url))
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  if (before !== `${text}\n`) writeFileSync(file, `${text}\n`)
+}
+
+await main()

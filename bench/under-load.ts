@@ -1,0 +1,136 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { createLoad } from '../test/builders/load.ts'
+import {
+  cpuSecondsOf,
+  type LiveService,
+  pause,
+  residentBytesOf,
+  type SettingsFile,
+  startService
+} from '../test/builders/live-service.ts'
+import { type Exposition } from '../test/builders/prometheus-text.ts'
+import { LOAD_SEED, type LoadOrder, type LoadResult } from './load-client.ts'
+import { median } from './table.ts'
+
+/** How a load is sent, and how much of it. */
+export interface LoadPlan {
+  readonly transport: LoadOrder['transport']
+  readonly format: LoadOrder['format']
+  readonly gzip: boolean
+  readonly operations: number
+  readonly warmUpSpans: number
+  readonly runSpans: number
+  readonly runs: number
+}
+
+/** Medians over the runs; the exact count is of everything sent, warm-up included. */
+export interface LoadReport {
+  readonly spansPerSecond: number
+  readonly cpuSecondsPerMillion: number
+  readonly clientCpuSecondsPerMillion: number
+  readonly retries: number
+  readonly residentPeakBytes: number
+  readonly residentBytes: number
+  readonly exposition: Exposition
+}
+
+/** Short enough that every trace closes within the run, long enough that its batches meet. */
+const QUIET_MS = 1_000
+const CLOSED_MS_MAX = 20_000
+
+export const loadSettings = (operations: number): SettingsFile => ({
+  assemble: { quiet_time: `${QUIET_MS}ms` },
+  explain: { operations_max: Math.max(500, 2 * operations) },
+  expose: { zero_first: '0s' }
+})
+
+/**
+ * Starts the service, sends the load from a process of its own, waits until every trace is closed, decomposed and
+ * counted, and checks that what /metrics says is what was sent: a fast service that loses requests has no speed.
+ */
+export async function measureUnderLoad(plan: LoadPlan): Promise<LoadReport> {
+  const service = await startService(loadSettings(plan.operations))
+  try {
+    const blockSpans = shapeOf(plan).spans
+    const blocksOf = (spans: number): number => Math.max(1, Math.round(spans / blockSpans))
+    let sentBlocks = blocksOf(plan.warmUpSpans)
+    await sendBlocks(service, plan, 0, sentBlocks)
+    await untilCounted(service, plan, sentBlocks)
+    const runs = []
+    for (let run = 0; run < plan.runs; run++) {
+      const blocks = blocksOf(plan.runSpans)
+      const cpuBefore = cpuSecondsOf(service.pid)
+      const sent = await sendBlocks(service, plan, sentBlocks, blocks)
+      sentBlocks += blocks
+      const { exposition, cpuSeconds } = await untilCounted(service, plan, sentBlocks)
+      runs.push({ sent, exposition, cpuSeconds: cpuSeconds - cpuBefore })
+    }
+    const { nowBytes, peakBytes } = residentBytesOf(service.pid)
+    return {
+      spansPerSecond: median(runs.map(({ sent }) => sent.spans / sent.seconds)),
+      cpuSecondsPerMillion: median(runs.map(({ sent, cpuSeconds }) => (cpuSeconds / sent.spans) * 1e6)),
+      clientCpuSecondsPerMillion: median(runs.map(({ sent }) => (sent.clientCpuSeconds / sent.spans) * 1e6)),
+      retries: runs.reduce((sum, { sent }) => sum + sent.retries, 0),
+      residentBytes: nowBytes,
+      residentPeakBytes: peakBytes,
+      exposition: (runs.at(-1) as (typeof runs)[number]).exposition
+    }
+  } finally {
+    await service.stop()
+  }
+}
+
+const shapeOf = (plan: LoadPlan): ReturnType<typeof createLoad> =>
+  createLoad({ format: plan.format, operations: plan.operations, seed: LOAD_SEED, startMs: 0 })
+
+export async function sendBlocks(
+  service: LiveService,
+  plan: LoadPlan,
+  firstBlock: number,
+  blocks: number
+): Promise<LoadResult> {
+  const [host = '', port = ''] = (plan.transport === 'grpc' ? service.grpc : service.http).split(':')
+  const { transport, format, gzip, operations } = plan
+  const order: LoadOrder = { transport, format, gzip, operations, firstBlock, blocks, host, port: Number(port) }
+  const client = fileURLToPath(new URL('load-client.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [client, JSON.stringify(order)])
+  return JSON.parse(stdout) as LoadResult
+}
+
+/** CPU time is read before the scrape that proves the count, so that scrapes are not part of it. */
+async function untilCounted(
+  service: LiveService,
+  plan: LoadPlan,
+  blocks: number
+): Promise<{ exposition: Exposition; cpuSeconds: number }> {
+  const { requests } = shapeOf(plan)
+  const expected = blocks * [...requests.values()].reduce((sum, count) => sum + count, 0)
+  const endMs = performance.now() + CLOSED_MS_MAX
+  for (;;) {
+    await pause(QUIET_MS + 500)
+    const cpuSeconds = cpuSecondsOf(service.pid)
+    const exposition = await service.scrape()
+    if (exposition.sum('tail_requests_total') >= expected || performance.now() > endMs) {
+      checkExact(exposition, requests, blocks)
+      return { exposition, cpuSeconds }
+    }
+  }
+}
+
+function checkExact(exposition: Exposition, requests: ReadonlyMap<string, number>, blocks: number): void {
+  const counted = new Map<string, number>()
+  for (const { name, labels, value } of exposition.samples) {
+    if (name !== 'tail_requests_total') continue
+    const key = `${labels['service_name'] ?? ''} ${labels['operation'] ?? ''}`
+    counted.set(key, (counted.get(key) ?? 0) + value)
+  }
+  const wrong = [...requests].filter(([key, count]) => counted.get(key) !== count * blocks)
+  const first = wrong[0]
+  if (first === undefined) return
+  const [key, count] = first
+  throw new Error(
+    `${wrong.length} of ${requests.size} operations were not counted exactly: ${key} has ${counted.get(key) ?? 'no row'}, ${count * blocks} were sent`
+  )
+}

@@ -1,0 +1,441 @@
+/**
+ * OTLP trace bodies for load: each is encoded once and then only its ids and times are written anew, so that sending
+ * costs far less CPU than receiving.
+ *
+ * One block is one body of 512 spans from each service, and 64 traces rooted at each service. A trace's spans are in
+ * the bodies of three services, so no body ever holds a whole trace:
+ *
+ *   root     SERVER ── INTERNAL ── CLIENT ─┐
+ *   middle                                 SERVER ── CLIENT ─┐
+ *   leaf                                                     SERVER ─┬─ INTERNAL
+ *                                                                    └─ CLIENT (database)
+ */
+export interface LoadShape {
+  readonly format: 'protobuf' | 'json'
+  /** Distinct operations over all services, 10 to 5,000. */
+  readonly operations: number
+  readonly seed: number
+  /** Unix time of the first trace's start. */
+  readonly startMs: number
+}
+
+export interface Load {
+  readonly bodies: number
+  readonly traces: number
+  readonly spans: number
+  /** The block's `index`-th body with the ids and times of that block; overwritten by the next call for this index. */
+  readonly body: (block: number, index: number) => Uint8Array
+  /** Requests of one block by `service operation`. */
+  readonly requests: ReadonlyMap<string, number>
+}
+
+export const BODY_SPANS = 512
+export const TRACE_SPANS = 8
+const TRACES_PER_SERVICE = BODY_SPANS / TRACE_SPANS
+const TRACE_SPREAD_NS = 1_000_000
+const ROOT_NS = 40_000_000
+
+const Kind = { internal: 1, server: 2, client: 3 } as const
+
+/** A service has 192 requests a block: more operations than that need more services. */
+const SPREAD_WIDER = 3000
+
+/** Where a trace's services stand, relative to the root's. */
+const HOPS = [0, 3, 7] as const
+/** A trace's spans: whose service, kind, parent, and the share of the root's time that it covers. */
+const SLOTS = [
+  { hop: 0, kind: Kind.server, parent: -1, from: 0, to: 1 },
+  { hop: 0, kind: Kind.internal, parent: 0, from: 0.05, to: 0.95 },
+  { hop: 0, kind: Kind.client, parent: 1, from: 0.1, to: 0.9 },
+  { hop: 1, kind: Kind.server, parent: 2, from: 0.12, to: 0.88 },
+  { hop: 1, kind: Kind.client, parent: 3, from: 0.2, to: 0.8 },
+  { hop: 2, kind: Kind.server, parent: 4, from: 0.22, to: 0.78 },
+  { hop: 2, kind: Kind.internal, parent: 5, from: 0.25, to: 0.35 },
+  { hop: 2, kind: Kind.client, parent: 5, from: 0.4, to: 0.75 }
+] as const
+
+/** One span of one trace of the block, before it is bytes. */
+interface PlannedSpan {
+  readonly trace: number
+  readonly slot: number
+  readonly name: string
+  readonly kind: number
+  readonly hasParent: boolean
+  readonly attributes: readonly (readonly [key: string, value: string | number])[]
+}
+
+/** A body, and where in it each span's ids and times are. */
+interface Template {
+  readonly bytes: Buffer
+  readonly trace: Uint32Array
+  readonly slot: Uint8Array
+  readonly traceIdAt: Uint32Array
+  readonly spanIdAt: Uint32Array
+  /** 0 = this span has no parent. */
+  readonly parentIdAt: Uint32Array
+  readonly startAt: Uint32Array
+  readonly endAt: Uint32Array
+}
+
+export function createLoad(shape: LoadShape): Load {
+  const services = shape.operations > SPREAD_WIDER ? 40 : Math.min(20, shape.operations)
+  const operationsPerService = Math.ceil(shape.operations / services)
+  const random = createRandom(shape.seed)
+  const traces = services * TRACES_PER_SERVICE
+  const rootNs = Float64Array.from({ length: traces }, () => rootDurationNs(random))
+  const requests = new Map<string, number>()
+  const planned: PlannedSpan[][] = Array.from({ length: services }, () => [])
+  for (let trace = 0; trace < traces; trace++) {
+    const spans = planTrace(trace, services, operationsPerService)
+    for (const { service, span, request } of spans) {
+      planned[service]?.push(span)
+      if (request !== undefined) requests.set(request, (requests.get(request) ?? 0) + 1)
+    }
+  }
+  const encode = shape.format === 'json' ? encodeJson : encodeProtobuf
+  const templates = planned.map((spans, service) => encode(serviceName(service), spans))
+  const patch = shape.format === 'json' ? patchJson : patchProtobuf
+
+  return {
+    bodies: services,
+    traces,
+    spans: services * BODY_SPANS,
+    requests,
+    body(block, index) {
+      const template = templates[index]
+      if (template === undefined) throw new RangeError(`no body ${index}`)
+      patch(template, { block, traces, rootNs, startMs: shape.startMs, seed: shape.seed })
+      return template.bytes
+    }
+  }
+}
+
+/** Mostly around ROOT_NS, with a long tail. */
+function rootDurationNs(random: () => number): number {
+  const body = ROOT_NS * (0.5 + random())
+  return Math.round(random() < 0.02 ? body * (2 + 8 * random()) : body)
+}
+
+function planTrace(
+  trace: number,
+  services: number,
+  operationsPerService: number
+): { service: number; span: PlannedSpan; request: string | undefined }[] {
+  const rootService = trace % services
+  const turn = Math.floor(trace / services)
+  return SLOTS.map(({ hop, kind, parent }, slot) => {
+    const service = (rootService + HOPS[hop]) % services
+    const operation = (turn * HOPS.length + hop) % operationsPerService
+    const route = `/${serviceName(service)}/${letters(operation)}`
+    const name = kind === Kind.server ? `GET ${route}` : kind === Kind.internal ? `handle ${letters(operation)}` : 'GET'
+    const attributes = kind === Kind.internal ? internalAttributes(trace) : httpAttributes(route, trace, kind)
+    return {
+      service,
+      span: { trace, slot, name, kind, hasParent: parent >= 0, attributes },
+      request: kind === Kind.server ? `${serviceName(service)} ${name}` : undefined
+    }
+  })
+}
+
+function httpAttributes(route: string, trace: number, kind: number): PlannedSpan['attributes'] {
+  const own: PlannedSpan['attributes'] =
+    kind === Kind.server
+      ? [
+          ['http.route', route],
+          ['client.address', `10.42.${trace % 250}.${trace % 7}`]
+        ]
+      : [
+          ['url.full', `https://backend.prod.svc${route}?page=${trace}`],
+          ['network.peer.address', `10.43.1.${trace % 250}`]
+        ]
+  return [
+    ['http.request.method', 'GET'],
+    ...own,
+    ['url.path', `${route}/${trace}`],
+    ['url.scheme', 'https'],
+    ['http.response.status_code', 200],
+    ['server.address', 'backend.prod.svc.cluster.local'],
+    ['server.port', 8080],
+    ['user_agent.original', 'Mozilla/5.0 (X11; Linux x86_64) load/1.0'],
+    ['network.protocol.version', '1.1']
+  ]
+}
+
+function internalAttributes(trace: number): PlannedSpan['attributes'] {
+  return [
+    ['code.function.name', 'Handler.process'],
+    ['code.file.path', '/app/src/handlers/process.go'],
+    ['code.line.number', 120 + (trace % 50)],
+    ['thread.name', `worker-${trace % 16}`],
+    ['thread.id', trace % 16],
+    ['app.tenant', `tenant-${trace % 40}`],
+    ['app.items', trace % 100],
+    ['app.feature_flag', 'new-checkout'],
+    ['app.region', 'eu-west-1'],
+    ['app.cache', 'hit']
+  ]
+}
+
+/** Names of letters only: numbers in names would be written `{id}`. */
+export function letters(number: number): string {
+  const rest = Math.floor(number / 26)
+  return (rest > 0 ? letters(rest - 1) : '') + String.fromCharCode(97 + (number % 26))
+}
+
+export function serviceName(service: number): string {
+  return `load-${letters(service)}`
+}
+
+const resourceAttributes = (service: string): PlannedSpan['attributes'] => [
+  ['service.name', service],
+  ['service.version', '2.13.4'],
+  ['service.instance.id', `${service}-instance`],
+  ['telemetry.sdk.language', service.charCodeAt(service.length - 1) % 2 === 0 ? 'go' : 'rust'],
+  ['k8s.pod.name', `${service}-7d9f6-abcde`],
+  ['host.name', `${service}-node`]
+]
+
+const scopeName = 'load'
+
+// --- protobuf ---
+
+function varint(value: number): Buffer {
+  const bytes = []
+  let rest = value
+  while (rest > 127) {
+    bytes.push((rest % 128) | 128)
+    rest = Math.floor(rest / 128)
+  }
+  return Buffer.from([...bytes, rest])
+}
+
+const tag = (field: number, wireType: number): Buffer => varint(field * 8 + wireType)
+const bytesField = (field: number, bytes: Uint8Array): Buffer =>
+  Buffer.concat([tag(field, 2), varint(bytes.length), bytes])
+const textField = (field: number, text: string): Buffer => bytesField(field, Buffer.from(text))
+const numberField = (field: number, value: number): Buffer => Buffer.concat([tag(field, 0), varint(value)])
+const fixed64Field = (field: number): Buffer => Buffer.concat([tag(field, 1), Buffer.alloc(8)])
+
+function attributeFields(field: number, attributes: PlannedSpan['attributes']): Buffer {
+  return Buffer.concat(
+    attributes.map(([key, value]) => {
+      const any = typeof value === 'number' ? numberField(3, value) : textField(1, value)
+      return bytesField(field, Buffer.concat([textField(1, key), bytesField(2, any)]))
+    })
+  )
+}
+
+function encodeProtobuf(service: string, spans: readonly PlannedSpan[]): Template {
+  const template = emptyTemplate(spans)
+  const scopeParts = [bytesField(1, textField(1, scopeName))]
+  let length = (scopeParts[0] as Buffer).length
+  spans.forEach((span, row) => {
+    const name = textField(5, span.name)
+    const parent = span.hasParent ? bytesField(4, Buffer.alloc(8)) : Buffer.alloc(0)
+    const head = [
+      bytesField(1, Buffer.alloc(16)),
+      bytesField(2, Buffer.alloc(8)),
+      parent,
+      name,
+      numberField(6, span.kind)
+    ]
+    const body = Buffer.concat([
+      ...head,
+      fixed64Field(7),
+      fixed64Field(8),
+      attributeFields(9, span.attributes),
+      bytesField(15, Buffer.alloc(0))
+    ])
+    const wrapped = bytesField(2, body)
+    const at = length + wrapped.length - body.length
+    const timesAt = at + head.reduce((sum, part) => sum + part.length, 0)
+    template.traceIdAt[row] = at + 2
+    template.spanIdAt[row] = at + 20
+    template.parentIdAt[row] = span.hasParent ? at + 30 : 0
+    template.startAt[row] = timesAt + 1
+    template.endAt[row] = timesAt + 10
+    scopeParts.push(wrapped)
+    length += wrapped.length
+  })
+  const resource = bytesField(1, attributeFields(1, resourceAttributes(service)))
+  const scope = bytesField(2, Buffer.concat(scopeParts))
+  const bytes = bytesField(1, Buffer.concat([resource, scope]))
+  shiftOffsets(template, bytes.length - length)
+  return { ...template, bytes }
+}
+
+// --- JSON ---
+
+function attributesJson(attributes: PlannedSpan['attributes']): unknown[] {
+  return attributes.map(([key, value]) => ({
+    key,
+    value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value }
+  }))
+}
+
+/** Every placeholder has the width of what is written over it: 19 digits last until the year 2286. */
+function encodeJson(service: string, spans: readonly PlannedSpan[]): Template {
+  const template = emptyTemplate(spans)
+  const resource = JSON.stringify({ attributes: attributesJson(resourceAttributes(service)) })
+  let text = `{"resourceSpans":[{"resource":${resource},"scopeSpans":[{"scope":{"name":"${scopeName}"},"spans":[`
+  const addPatched = (offsets: Uint32Array, row: number, key: string, width: number): void => {
+    text += `"${key}":"`
+    offsets[row] = text.length
+    text += `${'0'.repeat(width)}",`
+  }
+  spans.forEach((span, row) => {
+    text += row === 0 ? '{' : ',{'
+    addPatched(template.traceIdAt, row, 'traceId', 32)
+    addPatched(template.spanIdAt, row, 'spanId', 16)
+    if (span.hasParent) addPatched(template.parentIdAt, row, 'parentSpanId', 16)
+    addPatched(template.startAt, row, 'startTimeUnixNano', 19)
+    addPatched(template.endAt, row, 'endTimeUnixNano', 19)
+    const attributes = attributesJson(span.attributes)
+    text += JSON.stringify({ name: span.name, kind: span.kind, attributes, status: {} }).slice(1)
+  })
+  return { ...template, bytes: Buffer.from(`${text}]}]}]}`) }
+}
+
+function emptyTemplate(spans: readonly PlannedSpan[]): Template {
+  const n = spans.length
+  return {
+    bytes: Buffer.alloc(0),
+    trace: Uint32Array.from(spans, (span) => span.trace),
+    slot: Uint8Array.from(spans, (span) => span.slot),
+    traceIdAt: new Uint32Array(n),
+    spanIdAt: new Uint32Array(n),
+    parentIdAt: new Uint32Array(n),
+    startAt: new Uint32Array(n),
+    endAt: new Uint32Array(n)
+  }
+}
+
+function shiftOffsets(template: Template, by: number): void {
+  for (const offsets of [
+    template.traceIdAt,
+    template.spanIdAt,
+    template.parentIdAt,
+    template.startAt,
+    template.endAt
+  ]) {
+    for (let row = 0; row < offsets.length; row++) if (offsets[row] !== 0) offsets[row] = (offsets[row] as number) + by
+  }
+}
+
+// --- patching ---
+
+interface Moment {
+  readonly block: number
+  readonly traces: number
+  readonly rootNs: Float64Array
+  readonly startMs: number
+  readonly seed: number
+}
+
+/** The ids and times of one span, as words; reused for every span. */
+const ids = { trace: new Uint32Array(4), span: 0, parent: 0, startMs: 0, startNs: 0, endMs: 0, endNs: 0 }
+
+/** Bijective, so ids made of it differ when what they are made from differs. */
+function mix(value: number): number {
+  let h = Math.imul(value ^ (value >>> 16), 0x7feb352d)
+  h = Math.imul(h ^ (h >>> 15), 0x846ca68b)
+  return (h ^ (h >>> 16)) >>> 0
+}
+
+function describe(template: Template, row: number, moment: Moment): void {
+  const trace = template.trace[row] as number
+  const slot = SLOTS[template.slot[row] as number] as (typeof SLOTS)[number]
+  const sequence = moment.block * moment.traces + trace
+  const salt = mix(moment.seed)
+  ids.trace[0] = mix(sequence ^ salt)
+  ids.trace[1] = mix(sequence ^ 0x9e3779b9)
+  ids.trace[2] = mix(sequence ^ 0x85ebca6b ^ salt)
+  ids.trace[3] = mix(sequence + 1)
+  ids.span = mix(sequence * TRACE_SPANS + (template.slot[row] as number) + 1)
+  ids.parent = slot.parent < 0 ? 0 : mix(sequence * TRACE_SPANS + slot.parent + 1)
+  const rootNs = moment.rootNs[trace] as number
+  // Block after block, later in time; whole milliseconds apart from nanoseconds, so that doubles stay exact.
+  const offsetNs = trace * TRACE_SPREAD_NS
+  const startNs = offsetNs + Math.round(rootNs * slot.from)
+  const endNs = offsetNs + Math.round(rootNs * slot.to)
+  const blockMs = moment.startMs + (moment.block % 1000)
+  ids.startMs = blockMs + Math.floor(startNs / 1e6)
+  ids.startNs = startNs % 1e6
+  ids.endMs = blockMs + Math.floor(endNs / 1e6)
+  ids.endNs = endNs % 1e6
+}
+
+/** High word of a span id that is known by its low word. */
+const spanIdHigh = (low: number): number => mix(low ^ 0x51ed_2701)
+
+function patchProtobuf(template: Template, moment: Moment): void {
+  const { bytes } = template
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let row = 0; row < template.trace.length; row++) {
+    describe(template, row, moment)
+    const traceAt = template.traceIdAt[row] as number
+    for (let word = 0; word < 4; word++) view.setUint32(traceAt + 4 * word, ids.trace[word] as number)
+    patchSpanId(view, template.spanIdAt[row] as number, ids.span)
+    const parentAt = template.parentIdAt[row] as number
+    if (parentAt !== 0) patchSpanId(view, parentAt, ids.parent)
+    patchTime(view, template.startAt[row] as number, ids.startMs, ids.startNs)
+    patchTime(view, template.endAt[row] as number, ids.endMs, ids.endNs)
+  }
+}
+
+function patchSpanId(view: DataView, at: number, low: number): void {
+  view.setUint32(at, spanIdHigh(low))
+  view.setUint32(at + 4, low)
+}
+
+/** ms * 1e6 + ns as a 64-bit word, by parts that stay below 2^53. */
+function patchTime(view: DataView, at: number, ms: number, ns: number): void {
+  const low = (ms % 2 ** 16) * 1e6 + ns
+  const high = Math.floor(ms / 2 ** 16) * 1e6 + Math.floor(low / 2 ** 16)
+  view.setUint32(at, ((high % 2 ** 16) * 2 ** 16 + (low % 2 ** 16)) >>> 0, true)
+  view.setUint32(at + 4, Math.floor(high / 2 ** 16), true)
+}
+
+const hexDigits = Buffer.from('0123456789abcdef')
+
+function patchJson(template: Template, moment: Moment): void {
+  const { bytes } = template
+  for (let row = 0; row < template.trace.length; row++) {
+    describe(template, row, moment)
+    const traceAt = template.traceIdAt[row] as number
+    for (let word = 0; word < 4; word++) patchHex(bytes, traceAt + 8 * word, ids.trace[word] as number)
+    patchHex(bytes, template.spanIdAt[row] as number, spanIdHigh(ids.span))
+    patchHex(bytes, (template.spanIdAt[row] as number) + 8, ids.span)
+    const parentAt = template.parentIdAt[row] as number
+    if (parentAt !== 0) {
+      patchHex(bytes, parentAt, spanIdHigh(ids.parent))
+      patchHex(bytes, parentAt + 8, ids.parent)
+    }
+    patchDigits(bytes, template.startAt[row] as number, ids.startMs, 13)
+    patchDigits(bytes, (template.startAt[row] as number) + 13, ids.startNs, 6)
+    patchDigits(bytes, template.endAt[row] as number, ids.endMs, 13)
+    patchDigits(bytes, (template.endAt[row] as number) + 13, ids.endNs, 6)
+  }
+}
+
+function patchHex(bytes: Buffer, at: number, word: number): void {
+  for (let digit = 0; digit < 8; digit++) bytes[at + digit] = hexDigits[(word >>> (28 - 4 * digit)) & 15] as number
+}
+
+function patchDigits(bytes: Buffer, at: number, value: number, width: number): void {
+  let rest = value
+  for (let digit = width - 1; digit >= 0; digit--) {
+    const next = Math.floor(rest / 10)
+    bytes[at + digit] = 48 + rest - next * 10
+    rest = next
+  }
+}
+
+/** Numbers in [0, 1) that depend on the seed alone. */
+export function createRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x9e3779b9) | 0
+    return mix(state) / 2 ** 32
+  }
+}
