@@ -1,0 +1,308 @@
+import { Evidence, Kind, type Resources, type TraceColumns } from '../../model/spans.ts'
+import { growFloats, growInts } from '../scratch.ts'
+import { createSorter } from './sort.ts'
+
+/** What kind of waiting a span is by its name alone; decided by the wait-span evidence. */
+export const Trait = { none: 0, wait: 1, transport: 2 } as const
+
+/**
+ * One trace as a tree, on the root host's clock. Arrays are indexed by row and reused for the next trace.
+ * `child[childEnd[i-1] .. childEnd[i])` are the children of i, last-finishing first.
+ */
+export interface Tree {
+  trace: TraceColumns
+  /** Leading rows that only give context to a late unit; they are nobody's request. */
+  contextRows: number
+  /** -1 = a root, a missing parent, or a cycle broken here. */
+  parent: Int32Array
+  /** Times with the clock offsets of the hosts taken out. */
+  startNs: Float64Array
+  endNs: Float64Array
+  trait: Uint8Array
+  /** Span of this trace that it links to (its parent, if that is one of several), -1 without. */
+  linkedTo: Int32Array
+  /** Entry span of the request that a span belongs to; itself on an entry span; -1 on a wait span between requests. */
+  owner: Int32Array
+  childEnd: Uint32Array
+  child: Int32Array
+  /** 1 on a CLIENT or PRODUCER span whose peer's span is in the trace. */
+  hasPeer: Uint8Array
+  /** Spans without a parent id; spans whose parent never came; parents that were forged (self or cycle). */
+  roots: number
+  missingParents: number
+  forgedParents: number
+}
+
+export interface TreeTools {
+  readonly resources: Resources
+  /** Trait of a span by row. */
+  readonly traitOf: (trace: TraceColumns, row: number) => number
+  /** ns that the clock of `to` runs ahead of that of `from` (interned hosts). */
+  readonly clockOffsetNs: (from: number, to: number) => number
+}
+
+/** A pass over rows [from, to) of the trace; passes run in order, each to its end before the next. */
+export type Pass = (from: number, to: number) => void
+
+export interface TreeBuilder {
+  readonly tree: Tree
+  readonly begin: (trace: TraceColumns, contextRows: number) => void
+  /** Passes to run, each over all rows; valid until the next `begin`. */
+  readonly passes: () => readonly Pass[]
+}
+
+/** Host whose clock a row's times are on: the host, else the process, else the service. */
+export function clockOf(resources: Resources, resource: number): number {
+  const host = resources.host[resource] as number
+  if (host !== 0) return host
+  const process = resources.process[resource] as number
+  return process !== 0 ? process : (resources.service[resource] as number)
+}
+
+/** True when two rows cannot be the same operating-system process. */
+export function inOtherProcess(resources: Resources, a: number, b: number): boolean {
+  if (a === b) return false
+  if (resources.service[a] !== resources.service[b]) return true
+  const processA = resources.process[a] as number
+  const processB = resources.process[b] as number
+  return processA !== 0 && processB !== 0 && processA !== processB
+}
+
+/** A child that its parent does not wait for: the consumer of a producer, or a span that links to its parent. */
+export function isAsync(tree: Tree, row: number): boolean {
+  const parent = tree.parent[row] as number
+  if (parent < 0) return false
+  const { kind } = tree.trace
+  return tree.linkedTo[row] === parent || (kind[row] === Kind.consumer && kind[parent] === Kind.producer)
+}
+
+export function createTreeBuilder(tools: TreeTools): TreeBuilder {
+  const { resources, traitOf, clockOffsetNs } = tools
+  const tree: Tree = {
+    trace: undefined as unknown as TraceColumns,
+    contextRows: 0,
+    parent: new Int32Array(0),
+    startNs: new Float64Array(0),
+    endNs: new Float64Array(0),
+    trait: new Uint8Array(0),
+    linkedTo: new Int32Array(0),
+    owner: new Int32Array(0),
+    childEnd: new Uint32Array(0),
+    child: new Int32Array(0),
+    hasPeer: new Uint8Array(0),
+    roots: 0,
+    missingParents: 0,
+    forgedParents: 0
+  }
+  const sorter = createSorter()
+  // Open addressing on span ids; a slot holds row + 1. Emptied slot by slot, so a small trace never pays for a giant's table.
+  let slots = new Int32Array(16)
+  let slotOf = new Int32Array(0)
+  let mask = 15
+  let shiftNs = new Float64Array(0)
+  // 0 = not settled, 1 = on the chain being settled, 2 = settled.
+  let state = new Uint8Array(0)
+  let chain = new Int32Array(0)
+
+  function begin(trace: TraceColumns, contextRows: number): void {
+    const n = trace.n
+    tree.trace = trace
+    tree.contextRows = contextRows
+    tree.roots = tree.missingParents = tree.forgedParents = 0
+    if (tree.parent.length < n) {
+      tree.parent = growInts(n)
+      tree.startNs = growFloats(n)
+      tree.endNs = growFloats(n)
+      const size = tree.parent.length
+      tree.trait = new Uint8Array(size)
+      tree.linkedTo = new Int32Array(size)
+      tree.owner = new Int32Array(size)
+      tree.childEnd = new Uint32Array(size)
+      tree.child = new Int32Array(size)
+      tree.hasPeer = new Uint8Array(size)
+      slotOf = new Int32Array(size)
+      shiftNs = new Float64Array(size)
+      state = new Uint8Array(size)
+      chain = new Int32Array(size)
+    }
+    let size = 16
+    while (size < 2 * n) size *= 2
+    if (slots.length < size) slots = new Int32Array(size)
+    mask = size - 1
+    sorter.begin(n, { startNs: tree.startNs, endNs: tree.endNs, spanId: trace.spanId })
+  }
+
+  const home = (hi: number, lo: number): number => (Math.imul(lo, 0x9e3779b1) ^ hi) & mask
+
+  function indexRows(from: number, to: number): void {
+    const { spanId } = tree.trace
+    for (let row = from; row < to; row++) {
+      let slot = home(spanId[2 * row] as number, spanId[2 * row + 1] as number)
+      while (slots[slot] !== 0) slot = (slot + 1) & mask
+      slots[slot] = row + 1
+      slotOf[row] = slot
+      state[row] = 0
+      tree.hasPeer[row] = 0
+      tree.childEnd[row] = 0
+      tree.trait[row] = traitOf(tree.trace, row)
+    }
+  }
+
+  function rowOf(hi: number, lo: number): number {
+    const { spanId } = tree.trace
+    let slot = home(hi, lo)
+    for (;;) {
+      const row = (slots[slot] as number) - 1
+      if (row < 0 || (spanId[2 * row] === hi && spanId[2 * row + 1] === lo)) return row
+      slot = (slot + 1) & mask
+    }
+  }
+
+  function linkParents(from: number, to: number): void {
+    const { parentId } = tree.trace
+    for (let row = from; row < to; row++) {
+      tree.linkedTo[row] = -1
+      const hi = parentId[2 * row] as number
+      const lo = parentId[2 * row + 1] as number
+      if ((hi | lo) === 0) {
+        tree.parent[row] = -1
+        tree.roots += 1
+        continue
+      }
+      const parent = rowOf(hi, lo)
+      tree.parent[row] = parent === row ? -1 : parent
+      if (parent === row) tree.forgedParents += 1
+      else if (parent < 0 && row >= tree.contextRows) tree.missingParents += 1
+    }
+  }
+
+  function followLinks(from: number, to: number): void {
+    const { evidence, evidenceEnd } = tree.trace
+    for (let row = from; row < to; row++) {
+      const end = evidenceEnd[row] as number
+      for (let i = row === 0 ? 0 : (evidenceEnd[row - 1] as number); i < end; i++) {
+        if (evidence.code[i] !== Evidence.linkSameTrace) continue
+        const linked = rowOf(evidence.a[i] as number, evidence.b[i] as number)
+        if (linked === tree.parent[row] || tree.linkedTo[row] === -1) tree.linkedTo[row] = linked
+      }
+    }
+  }
+
+  function emptySlots(from: number, to: number): void {
+    for (let row = from; row < to; row++) slots[slotOf[row] as number] = 0
+  }
+
+  /** What follows from the parent's: clock offset and owner. Goes up to the first settled ancestor, then down again. */
+  function settle(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      while (state[row] !== 2) {
+        let length = 0
+        let at = row
+        while (at >= 0 && state[at] === 0) {
+          state[at] = 1
+          chain[length++] = at
+          at = tree.parent[at] as number
+        }
+        if (at >= 0 && state[at] === 1) breakCycle(at, length)
+        else while (length > 0) settleRow(chain[--length] as number)
+      }
+    }
+  }
+
+  /** The earliest span of a cycle becomes its root, whatever the order of arrival; the chain is then settled anew. */
+  function breakCycle(member: number, chainLength: number): void {
+    const { startNs, spanId } = tree.trace
+    let first = member
+    for (let at = tree.parent[member] as number; at !== member; at = tree.parent[at] as number) {
+      const earlier = (startNs[at] as number) - (startNs[first] as number)
+      const byHi = (spanId[2 * at] as number) - (spanId[2 * first] as number)
+      const byLo = (spanId[2 * at + 1] as number) - (spanId[2 * first + 1] as number)
+      if (earlier < 0 || (earlier === 0 && (byHi < 0 || (byHi === 0 && byLo < 0)))) first = at
+    }
+    tree.parent[first] = -1
+    tree.forgedParents += 1
+    for (let i = 0; i < chainLength; i++) state[chain[i] as number] = 0
+  }
+
+  function settleRow(row: number): void {
+    const { trace, parent: parents, owner, trait } = tree
+    const parent = parents[row] as number
+    const resource = trace.resource[row] as number
+    let shift = 0
+    let entry = row >= tree.contextRows
+    if (parent >= 0) {
+      const parentResource = trace.resource[parent] as number
+      shift = shiftNs[parent] as number
+      if (resource !== parentResource) {
+        const from = clockOf(resources, parentResource)
+        const to = clockOf(resources, resource)
+        if (from !== to) shift += clockOffsetNs(from, to)
+      }
+      const kind = trace.kind[row] as number
+      entry =
+        kind === Kind.server ||
+        kind === Kind.consumer ||
+        (owner[parent] as number) < 0 ||
+        inOtherProcess(resources, parentResource, resource)
+      if (entry) markPeer(parent)
+    }
+    if (trait[row] === Trait.wait) entry = false
+    shiftNs[row] = shift
+    tree.startNs[row] = (trace.startNs[row] as number) - shift
+    tree.endNs[row] = (trace.endNs[row] as number) - shift
+    owner[row] = entry ? row : parent >= 0 ? (owner[parent] as number) : -1
+    state[row] = 2
+  }
+
+  /** A peer answers its CLIENT span and every CLIENT span around that one (a call and its attempts). */
+  function markPeer(parent: number): void {
+    const { kind } = tree.trace
+    for (let at = parent; at >= 0 && tree.hasPeer[at] === 0; at = tree.parent[at] as number) {
+      if (kind[at] !== Kind.client && kind[at] !== Kind.producer) return
+      tree.hasPeer[at] = 1
+    }
+  }
+
+  function countChildren(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const parent = tree.parent[row] as number
+      if (parent >= 0) tree.childEnd[parent] = (tree.childEnd[parent] as number) + 1
+    }
+  }
+
+  let filled = 0
+  function placeChildren(from: number, to: number): void {
+    if (from === 0) filled = 0
+    // childEnd becomes the start of each list; filling moves it to the end.
+    for (let row = from; row < to; row++) {
+      const count = tree.childEnd[row] as number
+      tree.childEnd[row] = filled
+      filled += count
+    }
+  }
+
+  function fillChildren(from: number, to: number): void {
+    const order = sorter.order()
+    for (let i = from; i < to; i++) {
+      const row = order[i] as number
+      const parent = tree.parent[row] as number
+      if (parent < 0) continue
+      const at = tree.childEnd[parent] as number
+      tree.child[at] = row
+      tree.childEnd[parent] = at + 1
+    }
+  }
+
+  const untilSorted = [indexRows, linkParents, followLinks, emptySlots, settle, sorter.sortRuns]
+  const onceSorted = [countChildren, placeChildren, fillChildren]
+  const smallTrace = [...untilSorted, ...onceSorted]
+  return {
+    tree,
+    begin,
+    passes() {
+      const merges = sorter.merges()
+      if (merges === 0) return smallTrace
+      return [...untilSorted, ...Array.from({ length: merges }, () => sorter.mergeRuns), ...onceSorted]
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import type { Decomposition } from '../model/decomposition.ts'
+import { PHASE_SLOTS } from '../model/phases.ts'
+import { Band, Outcome } from '../model/requests.ts'
+import { CloseReason, Kind, type Resources, type TraceColumns } from '../model/spans.ts'
+import { clockOf, createTreeBuilder, Trait, type TreeTools } from './cut/tree.ts'
+import { CUT_EDGE, createWalker } from './cut/walk.ts'
+import { createJudge } from './judge/judge.ts'
+import type { Learned } from './learned/index.ts'
+import { createReport } from './report.ts'
+
+export interface DecomposeOptions {
+  /** Leading rows of the trace that are only context of a late unit. */
+  readonly contextRows: number
+  /** Also the path and each span's own time: for the API and `analyze`, not for counting. */
+  readonly detail: boolean
+}
+
+/** One set of scratch: decomposes one trace at a time. */
+export interface Engine {
+  readonly result: Decomposition
+  /** Yields whenever about `slice` rows of work are done; the result is ready when it returns. */
+  readonly run: (trace: TraceColumns, options: DecomposeOptions, slice: number) => Generator<undefined, void>
+  /** Learns from the result, given the bands of its requests: the body teaches what the code needs. */
+  readonly learn: (bands: Uint8Array) => void
+  /** Conflicts of evidence in the result, by source. */
+  readonly conflicts: () => Float64Array
+}
+
+export interface EngineTools {
+  readonly resources: Resources
+  readonly learned: Learned
+  readonly traitOf: TreeTools['traitOf']
+  readonly clockOffsetNs: TreeTools['clockOffsetNs']
+}
+
+export function createEngine(tools: EngineTools): Engine {
+  const { resources, learned } = tools
+  const builder = createTreeBuilder(tools)
+  const walker = createWalker()
+  const judge = createJudge({ resources, bodies: learned.bodies, edges: learned.edges })
+  const { tree } = builder
+  const { cut } = walker
+  const { verdict } = judge
+  const report = createReport({ resources, tree, cut, verdict })
+  const { result } = report
+  let conflicts = judge.takeConflicts()
+
+  /** The root; of several the longest; without one the longest entry span. -1 when no span is a request. */
+  function findRoot(): number {
+    const { parentId, n, closedBy } = tree.trace
+    if (closedBy === CloseReason.lateUnit) return -1
+    let best = -1
+    let bestIsRoot = false
+    for (let row = tree.contextRows; row < n; row++) {
+      if (tree.owner[row] !== row) continue
+      const isRoot = parentId[2 * row] === 0 && parentId[2 * row + 1] === 0
+      if (best < 0 || (isRoot && !bestIsRoot) || (isRoot === bestIsRoot && outranks(row, best))) {
+        best = row
+        bestIsRoot = isRoot
+      }
+    }
+    return best
+  }
+
+  function outranks(a: number, b: number): boolean {
+    const lengthA = (tree.endNs[a] as number) - (tree.startNs[a] as number)
+    const lengthB = (tree.endNs[b] as number) - (tree.startNs[b] as number)
+    if (lengthA !== lengthB) return lengthA > lengthB
+    const { spanId } = tree.trace
+    const byHi = (spanId[2 * a] as number) - (spanId[2 * b] as number)
+    return byHi !== 0 ? byHi < 0 : (spanId[2 * a + 1] as number) < (spanId[2 * b + 1] as number)
+  }
+
+  function* judgeUnits(from: number, to: number, slice: number): Generator<undefined, void> {
+    for (let end = to; end > from;) {
+      const start = Math.max(from, end - slice)
+      judge.judge(start, end)
+      end = start
+      if (end > from) yield
+    }
+  }
+
+  function* run(trace: TraceColumns, options: DecomposeOptions, slice: number): Generator<undefined, void> {
+    const n = trace.n
+    builder.begin(trace, options.contextRows)
+    for (const pass of builder.passes()) {
+      for (let from = 0; from < n; from += slice) {
+        pass(from, Math.min(n, from + slice))
+        if (from + slice < n) yield
+      }
+    }
+    walker.begin(tree)
+    while (!walker.walk(slice)) yield
+    judge.begin(tree, cut)
+    const units = cut.units
+    yield* judgeUnits(0, units, slice)
+    const root = findRoot()
+    if (root >= 0) walker.follow(cut.unitOf[root] as number)
+    yield* judgeUnits(units, cut.units, slice)
+    report.fill(root, units)
+    conflicts = judge.takeConflicts()
+    result.conflicts = conflicts.reduce((sum, count) => sum + count, 0)
+    if (!options.detail) return
+    report.fillPath()
+    for (let row = 0; row < n; row++) {
+      result.own.inProcessChildrenNs[row] = judge.ownTime(row, result.own.phaseNs, row * PHASE_SLOTS)
+    }
+    // The spans' own times ask the same evidence a second time.
+    judge.takeConflicts()
+  }
+
+  /** Bodies: the pieces of requests in the body, or of all while there are too few for a threshold. */
+  function learnBodies(bands: Uint8Array): void {
+    const { bodies } = learned
+    const { trace } = tree
+    for (let piece = 0; piece < verdict.pieces; piece++) {
+      const left = verdict.pieceLeft[piece] as number
+      const right = verdict.pieceRight[piece] as number
+      if (left === CUT_EDGE || right === CUT_EDGE) continue
+      const span = verdict.pieceSpan[piece] as number
+      const owner = tree.owner[span] as number
+      const request = owner < 0 ? -1 : (cut.unitOf[owner] as number)
+      if (request < 0 || result.requests.outcome[request] !== Outcome.ok) continue
+      const band = bands[request]
+      if (band !== Band.leP50 && band !== Band.none) continue
+      bodies.learn(
+        resources.service[trace.resource[span] as number] as number,
+        trace.operation[span] as number,
+        left < 0 ? 0 : (trace.operation[left] as number),
+        right < 0 ? 0 : (trace.operation[right] as number),
+        verdict.pieceNs[piece] as number
+      )
+    }
+  }
+
+  /** Which calls are answered, and what each answer says of the two clocks; from the times as they were sent. */
+  function learnCalls(): void {
+    const { trace } = tree
+    for (let row = tree.contextRows; row < trace.n; row++) {
+      if (tree.trait[row] !== Trait.none) continue
+      const resource = trace.resource[row] as number
+      if (trace.kind[row] === Kind.client) {
+        const service = resources.service[resource] as number
+        learned.edges.learn(service, trace.operation[row] as number, tree.hasPeer[row] === 1)
+      }
+      const caller = tree.parent[row] as number
+      if (trace.kind[row] !== Kind.server || caller < 0 || trace.kind[caller] !== Kind.client) continue
+      const from = clockOf(resources, trace.resource[caller] as number)
+      const to = clockOf(resources, resource)
+      if (from === to) continue
+      const lowNs = (trace.endNs[row] as number) - (trace.endNs[caller] as number)
+      learned.clocks.learn(from, to, lowNs, (trace.startNs[row] as number) - (trace.startNs[caller] as number))
+    }
+  }
+
+  return {
+    result,
+    run,
+    learn(bands) {
+      learnBodies(bands)
+      learnCalls()
+    },
+    conflicts: () => conflicts
+  }
+}

@@ -1,0 +1,38 @@
+import type { Want } from '../../model/spans.ts'
+import type { Tree } from '../cut/tree.ts'
+
+/** What a source may read of the span it speaks about. */
+export interface SpanView {
+  readonly tree: Tree
+  readonly span: number
+  /** The span's own times, on the root host's clock. */
+  readonly startNs: number
+  readonly endNs: number
+  /** First number of the span's row for the source's want, NaN without one. */
+  readonly number: (want: number) => number
+  /** Rows of one want: time of the event on the root host's clock, and its field. */
+  readonly events: (want: number, each: (atNs: number, field: number) => void) => void
+  /** As `number`, of another span of the trace. */
+  readonly numberOf: (span: number, want: number) => number
+}
+
+/** Where a source books the time it proves. Asking for more than is left is a conflict: clipped and counted. */
+export interface Claims {
+  /** An interval of the span. */
+  readonly placed: (phase: number, grade: number, fromNs: number, toNs: number) => void
+  /** An amount of the span's self time, wherever in it. */
+  readonly amount: (phase: number, grade: number, ns: number) => void
+  /** As much of an amount as is left, and no more to this phase afterwards: an upper bound, never a conflict. */
+  readonly upTo: (phase: number, grade: number, ns: number) => void
+  /** The evidence contradicts itself and claims nothing. */
+  readonly conflict: () => void
+}
+
+/** One kind of proof. A source is one file: what it wants kept of each span, and what it makes of it. Pure. */
+export interface EvidenceSource {
+  /** Label of its conflicts and of its claims. */
+  readonly name: string
+  /** Kept by the decoder for it; `number(0)` reads the first, and so on. */
+  readonly wants: readonly Want[]
+  readonly claim: (view: SpanView, claims: Claims) => void
+}

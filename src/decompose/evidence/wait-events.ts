@@ -1,0 +1,33 @@
+import { Grade, Phase } from '../../model/phases.ts'
+import type { EvidenceSource } from './source.ts'
+
+const ACQUIRED_SIC = 0
+const ACQUIRED = 1
+const LB_PICK = 2
+const TOWER_BUFFER = 3
+
+/**
+ * Events that end a wait: sqlx says how long it took to acquire a connection (the misspelling is its own), gRPC when the load
+ * balancer had picked, tower's Buffer when the worker took the request up (both waited since the span began).
+ */
+export const waitEvents: EvidenceSource = {
+  name: 'wait_events',
+  wants: [
+    { from: 'event', field: 'aquired_after_secs' },
+    { from: 'event', field: 'acquired_after_secs' },
+    { from: 'event', name: 'Delayed LB pick complete' },
+    { from: 'event', name: 'processing request', where: { key: 'target', equals: 'tower::buffer::worker' } }
+  ],
+  claim(view, claims) {
+    const acquired = (atNs: number, seconds: number): void => {
+      if (seconds > 0) claims.placed(Phase.queueWait, Grade.measured, atNs - Math.round(seconds * 1e9), atNs)
+    }
+    const waitedFromStart = (atNs: number): void => {
+      claims.placed(Phase.queueWait, Grade.measured, view.startNs, atNs)
+    }
+    view.events(ACQUIRED_SIC, acquired)
+    view.events(ACQUIRED, acquired)
+    view.events(LB_PICK, waitedFromStart)
+    view.events(TOWER_BUFFER, waitedFromStart)
+  }
+}

@@ -1,0 +1,268 @@
+import { Evidence } from '../../model/spans.ts'
+import { GRADES, Grade, Phase, PHASES } from '../../model/phases.ts'
+import type { Tree } from '../cut/tree.ts'
+import { evidenceSources } from '../evidence/index.ts'
+import type { Claims, SpanView } from '../evidence/source.ts'
+import { enlarge, growFloats, growInts } from '../scratch.ts'
+
+/** Books ns of a span to a phase. */
+export type Book = (span: number, phase: number, grade: number, ns: number) => void
+
+/** The pieces of a span's self time while it is being resolved. */
+export interface Pieces {
+  n: number
+  fromNs: Float64Array
+  toNs: Float64Array
+  /** Rows on both sides; -1 = the span's edge, CUT_EDGE = a clipped one. */
+  left: Int32Array
+  right: Int32Array
+  /** What no claim explains yet. */
+  restNs: Float64Array
+}
+
+export interface ClaimResolver {
+  readonly pieces: Pieces
+  readonly begin: () => void
+  readonly addPiece: (fromNs: number, toNs: number, left: number, right: number) => void
+  /**
+   * Applies every claim on the span to its pieces: measured before inferred before estimated, placed before unplaced, each
+   * clipped to what is left. `share` is the part of the span's self time that the pieces are; amounts are scaled by it.
+   * Afterwards `restNs` says what is left of each piece. Returns whether `processing` was bounded from above.
+   */
+  readonly resolve: (tree: Tree, span: number, share: number, book: Book) => boolean
+  /** Conflicts since the last call, by source. */
+  readonly takeConflicts: () => Float64Array
+}
+
+const firstCode: readonly number[] = evidenceSources.reduce<number[]>((codes, _, index) => {
+  const before = evidenceSources[index - 1]
+  return [...codes, before === undefined ? Evidence.firstWanted : (codes[index - 1] as number) + before.wants.length]
+}, [])
+
+const Sort = { placed: 0, amount: 1, upTo: 2 } as const
+
+/** Collects the claims of a span's sources, then books them in the order of their strength. */
+export function createClaimResolver(): ClaimResolver {
+  const pieces: Pieces = {
+    n: 0,
+    fromNs: growFloats(16),
+    toNs: growFloats(16),
+    left: growInts(16),
+    right: growInts(16),
+    restNs: growFloats(16)
+  }
+  // Claims of the span at hand.
+  let claims = 0
+  let sort = growInts(16)
+  let phase = growInts(16)
+  let grade = growInts(16)
+  let a = growFloats(16)
+  let b = growFloats(16)
+  let sourceOf = growInts(16)
+  // Open stretches of its pieces, and what is taken of them by place.
+  let opens = 0
+  let openFrom = growFloats(16)
+  let openTo = growFloats(16)
+  let openPiece = growInts(16)
+  let taken = 0
+  let takenFrom = growFloats(16)
+  let takenTo = growFloats(16)
+  let takenBy = growInts(16)
+  const conflicts = new Float64Array(evidenceSources.length)
+  const phaseOpen = new Uint8Array(PHASES)
+  let source = 0
+  let base = 0
+
+  const view = {
+    tree: undefined as unknown as Tree,
+    span: 0,
+    startNs: 0,
+    endNs: 0,
+    number: (want: number): number => view.numberOf(view.span, want),
+    numberOf(span: number, want: number): number {
+      const { evidence, evidenceEnd } = view.tree.trace
+      const end = evidenceEnd[span] as number
+      for (let i = span === 0 ? 0 : (evidenceEnd[span - 1] as number); i < end; i++) {
+        if (evidence.code[i] === base + want) return evidence.a[i] as number
+      }
+      return NaN
+    },
+    events(want: number, each: (atNs: number, field: number) => void): void {
+      const { evidence, evidenceEnd } = view.tree.trace
+      const end = evidenceEnd[view.span] as number
+      for (let i = view.span === 0 ? 0 : (evidenceEnd[view.span - 1] as number); i < end; i++) {
+        if (evidence.code[i] === base + want) each(view.startNs + (evidence.a[i] as number), evidence.b[i] as number)
+      }
+    }
+  } satisfies SpanView
+
+  function addClaim(which: number, toPhase: number, withGrade: number, from: number, to: number): void {
+    if (claims === sort.length) {
+      sort = enlarge(sort, claims + 1)
+      phase = enlarge(phase, claims + 1)
+      grade = enlarge(grade, claims + 1)
+      a = enlarge(a, claims + 1)
+      b = enlarge(b, claims + 1)
+      sourceOf = enlarge(sourceOf, claims + 1)
+    }
+    sort[claims] = which
+    phase[claims] = toPhase
+    grade[claims] = withGrade
+    a[claims] = from
+    b[claims] = to
+    sourceOf[claims++] = source
+  }
+  const collect: Claims = {
+    placed: (toPhase, withGrade, fromNs, toNs) => {
+      addClaim(Sort.placed, toPhase, withGrade, fromNs, toNs)
+    },
+    amount: (toPhase, withGrade, ns) => {
+      addClaim(Sort.amount, toPhase, withGrade, ns, 0)
+    },
+    upTo: (toPhase, withGrade, ns) => {
+      addClaim(Sort.upTo, toPhase, withGrade, ns, 0)
+    },
+    conflict: () => {
+      conflicts[source] = (conflicts[source] as number) + 1
+    }
+  }
+
+  function addOpen(fromNs: number, toNs: number, piece: number): void {
+    if (opens === openFrom.length) {
+      openFrom = enlarge(openFrom, opens + 1)
+      openTo = enlarge(openTo, opens + 1)
+      openPiece = enlarge(openPiece, opens + 1)
+    }
+    openFrom[opens] = fromNs
+    openTo[opens] = toNs
+    openPiece[opens++] = piece
+  }
+
+  /** Takes [fromNs, toNs) out of the open stretches. Returns how much of it was open. */
+  function take(fromNs: number, toNs: number): number {
+    let tookNs = 0
+    for (let i = opens - 1; i >= 0; i--) {
+      const openStart = openFrom[i] as number
+      const openEnd = openTo[i] as number
+      const from = Math.max(openStart, fromNs)
+      const to = Math.min(openEnd, toNs)
+      if (to <= from) continue
+      tookNs += to - from
+      const piece = openPiece[i] as number
+      pieces.restNs[piece] = (pieces.restNs[piece] as number) - (to - from)
+      openTo[i] = from
+      if (to < openEnd) addOpen(to, openEnd, piece)
+    }
+    return tookNs
+  }
+
+  function bookPlaced(claim: number, whole: boolean, book: Book): void {
+    const fromNs = a[claim] as number
+    const toNs = b[claim] as number
+    if (phaseOpen[phase[claim] as number] === 0) return
+    const tookNs = take(fromNs, toNs)
+    if (tookNs > 0) book(view.span, phase[claim] as number, grade[claim] as number, tookNs)
+    let excusedNs = 0
+    for (let i = 0; i < taken; i++) {
+      if (takenBy[i] !== sourceOf[claim]) continue
+      excusedNs += Math.max(0, Math.min(toNs, takenTo[i] as number) - Math.max(fromNs, takenFrom[i] as number))
+    }
+    if (taken === takenFrom.length) {
+      takenFrom = enlarge(takenFrom, taken + 1)
+      takenTo = enlarge(takenTo, taken + 1)
+      takenBy = enlarge(takenBy, taken + 1)
+    }
+    takenFrom[taken] = fromNs
+    takenTo[taken] = toNs
+    takenBy[taken++] = sourceOf[claim] as number
+    if (whole && tookNs + excusedNs < toNs - fromNs) countConflict(claim)
+  }
+
+  function bookAmount(claim: number, share: number, book: Book): void {
+    const askedNs = Math.floor((a[claim] as number) * share)
+    const to = phase[claim] as number
+    if (phaseOpen[to] === 1) {
+      const tookNs = Math.min(askedNs, restNs())
+      if (tookNs > 0) {
+        spread(tookNs)
+        book(view.span, to, grade[claim] as number, tookNs)
+      }
+      if (tookNs < askedNs && sort[claim] === Sort.amount) countConflict(claim)
+    }
+    if (sort[claim] === Sort.upTo) phaseOpen[to] = 0
+  }
+
+  function countConflict(claim: number): void {
+    const by = sourceOf[claim] as number
+    conflicts[by] = (conflicts[by] as number) + 1
+  }
+
+  function restNs(): number {
+    let sumNs = 0
+    for (let i = 0; i < pieces.n; i++) sumNs += pieces.restNs[i] as number
+    return sumNs
+  }
+
+  /** Takes an amount from all pieces in proportion to what is left of them, to the nanosecond. */
+  function spread(ns: number): void {
+    let leftNs = ns
+    let fromNs = restNs()
+    for (let i = 0; i < pieces.n && fromNs > 0; i++) {
+      const rest = pieces.restNs[i] as number
+      const part = Math.min(rest, Math.round(leftNs * (rest / fromNs)))
+      pieces.restNs[i] = rest - part
+      leftNs -= part
+      fromNs -= rest
+    }
+  }
+
+  return {
+    pieces,
+    begin() {
+      pieces.n = 0
+    },
+    addPiece(fromNs, toNs, left, right) {
+      const i = pieces.n++
+      if (i === pieces.fromNs.length) {
+        pieces.fromNs = enlarge(pieces.fromNs, i + 1)
+        pieces.toNs = enlarge(pieces.toNs, i + 1)
+        pieces.left = enlarge(pieces.left, i + 1)
+        pieces.right = enlarge(pieces.right, i + 1)
+        pieces.restNs = enlarge(pieces.restNs, i + 1)
+      }
+      pieces.fromNs[i] = fromNs
+      pieces.toNs[i] = toNs
+      pieces.left[i] = left
+      pieces.right[i] = right
+      pieces.restNs[i] = toNs - fromNs
+    },
+    resolve(tree, span, share, book) {
+      view.tree = tree
+      view.span = span
+      view.startNs = tree.startNs[span] as number
+      view.endNs = tree.endNs[span] as number
+      claims = opens = taken = 0
+      for (source = 0; source < evidenceSources.length; source++) {
+        base = firstCode[source] as number
+        evidenceSources[source]?.claim(view, collect)
+      }
+      if (claims === 0) return false
+      for (let i = 0; i < pieces.n; i++) addOpen(pieces.fromNs[i] as number, pieces.toNs[i] as number, i)
+      phaseOpen.fill(1)
+      for (let strength = Grade.measured as number; strength < GRADES; strength++) {
+        for (let claim = 0; claim < claims; claim++) {
+          if (grade[claim] === strength && sort[claim] === Sort.placed) bookPlaced(claim, share === 1, book)
+        }
+        for (let claim = 0; claim < claims; claim++) {
+          if (grade[claim] === strength && sort[claim] !== Sort.placed) bookAmount(claim, share, book)
+        }
+      }
+      return phaseOpen[Phase.processing] === 0
+    },
+    takeConflicts() {
+      const taken = conflicts.slice()
+      conflicts.fill(0)
+      return taken
+    }
+  }
+}

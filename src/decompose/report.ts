@@ -1,0 +1,237 @@
+import type { BlameColumns, Decomposition, PathColumns, RequestColumns } from '../model/decomposition.ts'
+import { PHASE_SLOTS, Phase } from '../model/phases.ts'
+import { RequestClass, Sampling } from '../model/requests.ts'
+import { CloseReason, Evidence, Kind, type Resources, SpanFlag, type TraceColumns } from '../model/spans.ts'
+import { Trait, type Tree } from './cut/tree.ts'
+import { type Cut, Fill } from './cut/walk.ts'
+import { RowFlag, type Verdict } from './judge/judge.ts'
+import { enlarge, growFloats } from './scratch.ts'
+
+export interface Report {
+  readonly result: Decomposition
+  /** Requests and blame; the first `requests` units that are requests come first of all units. */
+  readonly fill: (root: number, units: number) => void
+  /** The critical path, and room for the spans' own times. */
+  readonly fillPath: () => void
+}
+
+interface ReportTools {
+  readonly resources: Resources
+  readonly tree: Tree
+  readonly cut: Cut
+  readonly verdict: Verdict
+}
+
+/** Turns units and verdicts into what the next stage reads. */
+export function createReport(tools: ReportTools): Report {
+  const { resources, tree, cut, verdict } = tools
+  const requests: RequestColumns = {
+    n: 0,
+    span: new Uint32Array(64),
+    service: new Uint32Array(64),
+    operation: new Uint32Array(64),
+    class: new Uint8Array(64),
+    outcome: new Uint8Array(64),
+    durationNs: growFloats(64),
+    phaseNs: growFloats(64 * PHASE_SLOTS),
+    leadNs: growFloats(64),
+    partial: new Uint8Array(64),
+    weight: growFloats(64),
+    sampling: new Uint8Array(64)
+  }
+  const blame: BlameColumns = {
+    n: 0,
+    span: new Uint32Array(64),
+    service: new Uint32Array(64),
+    operation: new Uint32Array(64),
+    phase: new Uint8Array(64),
+    grade: new Uint8Array(64),
+    ns: growFloats(64)
+  }
+  const path: PathColumns = { n: 0, span: new Uint32Array(64), startNs: growFloats(64), endNs: growFloats(64) }
+  const result: Decomposition = {
+    trace: undefined as unknown as TraceColumns,
+    root: -1,
+    complete: false,
+    conflicts: 0,
+    requests,
+    rootRequest: -1,
+    blame,
+    path,
+    own: { phaseNs: new Float64Array(0), inProcessChildrenNs: new Float64Array(0) }
+  }
+
+  function growRequests(n: number): void {
+    if (requests.span.length >= n) return
+    requests.span = enlarge(requests.span, n)
+    requests.service = enlarge(requests.service, n)
+    requests.operation = enlarge(requests.operation, n)
+    requests.class = enlarge(requests.class, n)
+    requests.outcome = enlarge(requests.outcome, n)
+    requests.durationNs = enlarge(requests.durationNs, n)
+    requests.phaseNs = enlarge(requests.phaseNs, n * PHASE_SLOTS)
+    requests.leadNs = enlarge(requests.leadNs, n)
+    requests.partial = enlarge(requests.partial, n)
+    requests.weight = enlarge(requests.weight, n)
+    requests.sampling = enlarge(requests.sampling, n)
+  }
+
+  function fillRequest(request: number): void {
+    const { trace } = tree
+    const span = cut.unitSpan[request] as number
+    const resource = trace.resource[span] as number
+    const durationNs = (cut.unitToNs[request] as number) - (cut.unitFromNs[request] as number)
+    requests.span[request] = span
+    requests.service[request] = resources.service[resource] as number
+    requests.operation[request] = trace.operation[span] as number
+    requests.class[request] = classOf(span)
+    requests.outcome[request] = trace.outcome[span] as number
+    requests.durationNs[request] = durationNs
+    requests.leadNs[request] = leadNs(span)
+    requests.partial[request] = verdict.partial[request] as number
+    fillWeight(request, span)
+    let sumNs = 0
+    for (let cell = request * PHASE_SLOTS; cell < (request + 1) * PHASE_SLOTS; cell++) {
+      const ns = verdict.phaseNs[cell] as number
+      requests.phaseNs[cell] = ns
+      sumNs += ns
+    }
+    if (sumNs !== durationNs) throw new Error(`phases of a request add up to ${sumNs} ns of ${durationNs}`)
+  }
+
+  function classOf(span: number): number {
+    const { kind, flags } = tree.trace
+    const flag = flags[span] as number
+    if (kind[span] === Kind.consumer) return RequestClass.message
+    if ((flag & SpanFlag.streaming) !== 0) return RequestClass.stream
+    if (kind[span] === Kind.server || (flag & SpanFlag.requestLike) !== 0) return RequestClass.request
+    // An INTERNAL span called by another service is a request; a root of its own accord is a cron job, a start-up, a poll loop.
+    return (tree.parent[span] as number) >= 0 || (flag & SpanFlag.parentRemote) !== 0
+      ? RequestClass.request
+      : RequestClass.background
+  }
+
+  /** From the producer's end, or the first wait span since, to the consumer's start. */
+  function leadNs(span: number): number {
+    const { trace } = tree
+    if (trace.kind[span] !== Kind.consumer) return 0
+    let fromNs = Infinity
+    let above = tree.linkedTo[span] as number
+    if (above < 0 || trace.kind[above] !== Kind.producer) {
+      above = tree.parent[span] as number
+      for (; above >= 0 && tree.trait[above] === Trait.wait; above = tree.parent[above] as number) {
+        fromNs = Math.min(fromNs, tree.startNs[above] as number)
+      }
+    }
+    if (above >= 0 && trace.kind[above] === Kind.producer) fromNs = tree.endNs[above] as number
+    const lead = (tree.startNs[span] as number) - fromNs
+    return lead > 0 ? lead : 0
+  }
+
+  /**
+   * How many requests this one stands for: 1 / (share kept), rounded to a whole number by the trace's own random bits, so that
+   * sums stay exact integers and all requests of a trace round alike. The sampler used the id's last bits; this uses its first.
+   */
+  function fillWeight(request: number, span: number): void {
+    const { trace } = tree
+    const tailSampled = ((trace.flags[span] as number) & SpanFlag.tailSampled) !== 0
+    requests.sampling[request] = tailSampled ? Sampling.tail : Sampling.unknown
+    requests.weight[request] = 1
+    const end = trace.evidenceEnd[span] as number
+    for (let i = span === 0 ? 0 : (trace.evidenceEnd[span - 1] as number); i < end; i++) {
+      if (trace.evidence.code[i] !== Evidence.samplingThreshold) continue
+      const weight = 1 / (1 - (trace.evidence.a[i] as number))
+      const whole = Math.floor(weight)
+      const up = (trace.traceId[0] as number) / 2 ** 32 < weight - whole ? 1 : 0
+      requests.sampling[request] = weight > 1 ? Sampling.ratio : Sampling.none
+      requests.weight[request] = whole + up
+      return
+    }
+  }
+
+  function addBlame(row: number): void {
+    const i = blame.n++
+    if (i >= blame.span.length) {
+      blame.span = enlarge(blame.span, i + 1)
+      blame.service = enlarge(blame.service, i + 1)
+      blame.operation = enlarge(blame.operation, i + 1)
+      blame.phase = enlarge(blame.phase, i + 1)
+      blame.grade = enlarge(blame.grade, i + 1)
+      blame.ns = enlarge(blame.ns, i + 1)
+    }
+    const { trace } = tree
+    const span = verdict.span[row] as number
+    const owner = tree.owner[span] as number
+    const culprit = owner < 0 ? span : owner
+    const guess = ((verdict.flags[row] as number) & RowFlag.missingPeer) !== 0
+    blame.span[i] = span
+    blame.service[i] = resources.service[trace.resource[culprit] as number] as number
+    blame.operation[i] = trace.operation[culprit] as number
+    blame.phase[i] = guess ? Phase.unattributed : (verdict.phase[row] as number)
+    blame.grade[i] = verdict.grade[row] as number
+    blame.ns[i] = verdict.ns[row] as number
+  }
+
+  function fillBlame(): void {
+    blame.n = 0
+    for (let i = 0; i < cut.pathUnits; i++) {
+      const unit = cut.pathUnit[i] as number
+      const end = verdict.rowEnd[unit] as number
+      for (let row = verdict.rowFirst[unit] as number; row < end; row++) {
+        if (((verdict.flags[row] as number) & RowFlag.peer) === 0 && verdict.ns[row] !== 0) addBlame(row)
+      }
+      if (verdict.partial[unit] === 1 && result.rootRequest >= 0) requests.partial[result.rootRequest] = 1
+    }
+  }
+
+  /** Sections in time order; those of one span that touch become one again. */
+  function fillPath(): void {
+    const sections: number[] = []
+    for (let i = 0; i < cut.pathUnits; i++) {
+      const unit = cut.pathUnit[i] as number
+      for (let s = unit === 0 ? 0 : (cut.unitEnd[unit - 1] as number); s < (cut.unitEnd[unit] as number); s++) {
+        if (cut.fill[s] !== Fill.peer) sections.push(s)
+      }
+    }
+    sections.sort((a, b) => (cut.fromNs[a] as number) - (cut.fromNs[b] as number))
+    path.span = enlarge(path.span, sections.length)
+    path.startNs = enlarge(path.startNs, sections.length)
+    path.endNs = enlarge(path.endNs, sections.length)
+    path.n = 0
+    for (const section of sections) {
+      const span = cut.span[section] as number
+      const last = path.n - 1
+      if (last >= 0 && path.span[last] === span && path.endNs[last] === cut.fromNs[section]) {
+        path.endNs[last] = cut.toNs[section] as number
+        continue
+      }
+      path.span[path.n] = span
+      path.startNs[path.n] = cut.fromNs[section] as number
+      path.endNs[path.n++] = cut.toNs[section] as number
+    }
+    const n = tree.trace.n
+    result.own.phaseNs = enlarge(result.own.phaseNs, n * PHASE_SLOTS)
+    result.own.inProcessChildrenNs = enlarge(result.own.inProcessChildrenNs, n)
+    result.own.phaseNs.fill(0, 0, n * PHASE_SLOTS)
+  }
+
+  return {
+    result,
+    fill(root, units) {
+      const { trace } = tree
+      result.trace = trace
+      result.root = root
+      result.rootRequest = root < 0 ? -1 : (cut.unitOf[root] as number)
+      const whole = tree.roots === 1 && tree.missingParents === 0 && tree.forgedParents === 0
+      result.complete = whole && !trace.truncated && trace.closedBy !== CloseReason.lateUnit
+      growRequests(units)
+      requests.n = 0
+      while (requests.n < units && tree.owner[cut.unitSpan[requests.n] as number] === cut.unitSpan[requests.n]) {
+        fillRequest(requests.n++)
+      }
+      fillBlame()
+      path.n = 0
+    },
+    fillPath
+  }
+}
