@@ -1,0 +1,153 @@
+import { type FastifyInstance } from 'fastify'
+import { phases } from '../model/phases.ts'
+import { Band, Sampling, bands, outcomes, samplings } from '../model/requests.ts'
+import { type RetainedTrace, type TailTables } from '../model/tail.ts'
+import { type Strings } from '../runtime/strings.ts'
+import { errorAnswer, learnedAnswer, operationsPage, tailAnswer, traceAnswer } from './api-schemas.ts'
+import { type ExposeSettings } from './settings.ts'
+import { type ExposeSources, type OperationSummary } from './sources.ts'
+
+interface Page {
+  readonly limit: number
+  readonly offset: number
+}
+interface OperationName {
+  readonly service: string
+  readonly operation: string
+}
+
+/** The JSON API: what `analyze --json` says, of what runs now. */
+export function addApi(app: FastifyInstance, settings: ExposeSettings, sources: ExposeSources, strings: Strings): void {
+  const pageMax = { type: 'integer', minimum: 1, maximum: settings.pageMax }
+  app.get<{ Querystring: Page }>(
+    '/api/v1/operations',
+    {
+      schema: {
+        summary: 'Operations by tail excess',
+        querystring: {
+          type: 'object',
+          properties: {
+            limit: { ...pageMax, default: Math.min(100, settings.pageMax) },
+            offset: { type: 'integer', minimum: 0, default: 0 }
+          }
+        },
+        response: { 200: operationsPage, 400: errorAnswer }
+      }
+    },
+    (request, reply) => {
+      const { limit, offset } = request.query
+      const operations = [...sources.operations()].sort((a, b) => tailExcess(b) - tailExcess(a))
+      return reply.send({
+        operations: operations.slice(offset, offset + limit),
+        total: operations.length,
+        limit,
+        offset
+      })
+    }
+  )
+
+  app.get<{ Querystring: OperationName }>(
+    '/api/v1/tail',
+    {
+      schema: {
+        summary: 'Why the tail of one operation is slow',
+        querystring: {
+          type: 'object',
+          required: ['service', 'operation'],
+          properties: { service: { type: 'string' }, operation: { type: 'string' } }
+        },
+        response: { 200: tailAnswer, 400: errorAnswer, 404: errorAnswer }
+      }
+    },
+    (request, reply) => {
+      const tail = tailOf(request.query, { sources, strings, tracesMax: settings.tracesMax })
+      return tail === undefined ? reply.code(404).send({ error: 'no such operation' }) : reply.send(tail)
+    }
+  )
+
+  app.get<{ Params: { id: string } }>(
+    '/api/v1/traces/:id',
+    {
+      schema: {
+        summary: 'One kept trace',
+        params: {
+          type: 'object',
+          required: ['id'],
+          properties: { id: { type: 'string', pattern: '^[0-9a-fA-F]{32}$', description: '32 hex digits' } }
+        },
+        response: { 200: traceAnswer, 400: errorAnswer, 404: errorAnswer }
+      }
+    },
+    (request, reply) => {
+      const document = sources.traceDocument(request.params.id.toLowerCase())
+      return document === undefined ? reply.code(404).send({ error: 'no such trace is kept' }) : reply.send(document)
+    }
+  )
+
+  app.get(
+    '/api/v1/learned',
+    { schema: { summary: 'What this process has learned', response: { 200: learnedAnswer } } },
+    (_request, reply) => reply.send(sources.learned())
+  )
+}
+
+/** How much longer a request of the tail takes than one of the body; without a tail, last. */
+function tailExcess({ excess_mean_ns: excess }: OperationSummary): number {
+  return excess === null ? -1 : Object.values(excess).reduce((sum, ns) => sum + Math.max(0, ns), 0)
+}
+
+interface TailParts {
+  readonly sources: ExposeSources
+  readonly strings: Strings
+  readonly tracesMax: number
+}
+
+function tailOf(name: OperationName, { sources, strings, tracesMax }: TailParts): object | undefined {
+  const isIt = ({ service, operation }: OperationName): boolean =>
+    service === name.service && operation === name.operation
+  const summary = sources.operations().find(isIt)
+  if (summary === undefined) return undefined
+  const sampling = samplingOf(sources.tables, strings, name.service)
+  return {
+    ...summary,
+    sampling: samplings[sampling],
+    warnings: warningsOf(sampling),
+    blame: sources.blame().filter(({ root }) => isIt(root)),
+    traces: retainedOf(sources.tables, strings, name).slice(0, tracesMax).map(retainedTrace)
+  }
+}
+
+/** Names of strangers are compared with those there are, never interned. */
+function retainedOf(tables: TailTables, strings: Strings, name: OperationName): readonly RetainedTrace[] {
+  const { rows, live, service, operation } = tables.operations
+  for (let row = 0; row < rows; row++) {
+    const serviceId = service[row] as number
+    const operationId = operation[row] as number
+    if (live[row] !== 1 || strings.text(operationId) !== name.operation) continue
+    if (strings.text(serviceId) === name.service) return tables.retainedOf(serviceId, operationId)
+  }
+  return []
+}
+
+function samplingOf(tables: TailTables, strings: Strings, service: string): number {
+  return tables.samplings().find((entry) => strings.text(entry.service) === service)?.sampling ?? Sampling.unknown
+}
+
+function warningsOf(sampling: number): string[] {
+  if (sampling === Sampling.tail) {
+    return ['These requests were chosen by how slow they were: bands and shares say nothing about all requests.']
+  }
+  if (sampling !== Sampling.unknown) return []
+  return ['How these requests were sampled is unknown: if slow ones were preferred, bands and shares are wrong.']
+}
+
+function retainedTrace({ traceId, durationNs, band, outcome, dominantPhase, atMs }: RetainedTrace): object {
+  return {
+    trace_id: traceId,
+    duration_ns: durationNs,
+    band: band === Band.none ? null : bands[band],
+    outcome: outcomes[outcome],
+    dominant: phases[dominantPhase] ?? null,
+    at_unix_ms: atMs
+  }
+}

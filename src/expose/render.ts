@@ -1,0 +1,197 @@
+import { createExactSums } from '../runtime/exact-sums.ts'
+import { SKETCH_BINS } from '../runtime/sketch.ts'
+import { GRADES, PHASES, Phase, PHASE_SLOTS } from '../model/phases.ts'
+import { BANDS, OUTCOMES, QUANTILES } from '../model/requests.ts'
+import { DURATION_BUCKETS, durationBounds, type TailTables } from '../model/tail.ts'
+import { type SeriesLabels } from './series-labels.ts'
+import { blameBands, series, type SeriesFamily } from './series.ts'
+import { type HistogramCells, type ExpositionWriter } from './writer.ts'
+import { type FirstUse, type ZeroFirst } from './zero-first.ts'
+
+/** Written bytes after which other work gets its turn: about a millisecond. */
+export const SLICE_BYTES = 128 * 1024
+
+/** Bytes to send; each pair of slices has a turn of the event loop between them. */
+export type Slices = Generator<readonly Uint8Array[], void, undefined>
+
+export interface TableView<Labels> {
+  readonly tables: TailTables
+  readonly labels: SeriesLabels<Labels>
+  readonly writer: ExpositionWriter<Labels>
+  readonly zeroFirst: ZeroFirst
+  /** Shared by all formats and scrapes. */
+  readonly firstUse: FirstUses
+  readonly nowMs: number
+}
+
+/** Series that are made on first use. */
+export interface FirstUses {
+  /** PHASE_SLOTS an operation. */
+  readonly evidence: FirstUse
+  /** One cell an operation. */
+  readonly lead: FirstUse
+  /** PHASES a blame slot. */
+  readonly blame: FirstUse
+}
+
+/** Writes one row's series of one family. All of a row is read in one slice, so a histogram agrees with itself. */
+type RowWriter = <Labels>(view: TableView<Labels>, row: number, hidden: boolean) => void
+
+const zeros = new Float64Array(DURATION_BUCKETS)
+const zeroSums = createExactSums(1)
+const zeroSketch = new Float64Array(SKETCH_BINS)
+
+const operationFamilies: readonly (readonly [SeriesFamily, RowWriter])[] = [
+  [series.requestDuration, writeDurations],
+  [series.requests, writeRequests],
+  [series.phaseSeconds, writePhases],
+  [series.phaseEvidence, writeEvidence],
+  [series.leadSeconds, writeLead],
+  [series.thresholds, writeThresholds],
+  [series.partial, writePartial]
+]
+const blameFamilies: readonly (readonly [SeriesFamily, RowWriter])[] = [
+  [series.blameSeconds, writeBlameSeconds],
+  [series.blameRequests, writeBlameRequests]
+]
+
+/** Every series of the tables, family by family. */
+export function* renderTables<Labels>(view: TableView<Labels>): Slices {
+  const { tables, writer, zeroFirst, nowMs } = view
+  for (const [family, write] of operationFamilies) {
+    writer.begin(family)
+    for (let row = 0; row < tables.operations.rows; row++) {
+      if (tables.operations.live[row] !== 1) continue
+      write(view, row, zeroFirst.hides(tables.operations.createdMs[row] as number, nowMs))
+      if (writer.pending() >= SLICE_BYTES) yield writer.take()
+    }
+    writer.end()
+  }
+  for (const [family, write] of blameFamilies) {
+    writer.begin(family)
+    for (let slot = 0; slot < tables.blame.slots; slot++) {
+      if (tables.blame.live[slot] !== 1 || tables.operations.live[tables.blame.rootRow[slot] as number] !== 1) continue
+      write(view, slot, zeroFirst.hides(tables.blame.createdMs[slot] as number, nowMs))
+      if (writer.pending() >= SLICE_BYTES) yield writer.take()
+    }
+    writer.end()
+  }
+}
+
+function writeDurations<Labels>({ tables, labels, writer }: TableView<Labels>, row: number, hidden: boolean): void {
+  const { durationBuckets, durationNs, sketch, exemplar } = tables.operations
+  const cells: HistogramCells = {
+    bounds: durationBounds,
+    counts: hidden ? zeros : durationBuckets,
+    first: hidden ? 0 : row * DURATION_BUCKETS,
+    sums: hidden ? zeroSums : durationNs,
+    sum: hidden ? 0 : row,
+    sketch: hidden ? zeroSketch : sketch(row),
+    exemplars: hidden ? undefined : { index: exemplar, first: row * DURATION_BUCKETS, ...tables.exemplars }
+  }
+  writer.histogram(labels.row(row), cells)
+}
+
+function writeRequests<Labels>({ tables, labels, writer }: TableView<Labels>, row: number, hidden: boolean): void {
+  const { requests } = tables.operations
+  const rowLabels = labels.row(row)
+  const first = row * BANDS * OUTCOMES
+  for (let cell = 0; cell < BANDS * OUTCOMES; cell++) {
+    writer.number(rowLabels, labels.cells.requests[cell] as Labels, hidden ? 0 : (requests[first + cell] as number))
+  }
+}
+
+function writePhases<Labels>({ tables, labels, writer }: TableView<Labels>, row: number, hidden: boolean): void {
+  const { phaseNs } = tables.operations
+  const rowLabels = labels.row(row)
+  const first = row * BANDS * PHASES
+  for (let cell = 0; cell < BANDS * PHASES; cell++) {
+    const cellLabels = labels.cells.phases[cell] as Labels
+    if (hidden) writer.number(rowLabels, cellLabels, 0)
+    else writer.seconds(rowLabels, cellLabels, phaseNs, first + cell)
+  }
+}
+
+function writeEvidence<Labels>(view: TableView<Labels>, row: number, hidden: boolean): void {
+  const { tables, labels, writer, zeroFirst, firstUse, nowMs } = view
+  const { evidenceNs, createdMs } = tables.operations
+  const first = row * PHASE_SLOTS
+  const madeMs = hidden ? (createdMs[row] as number) : nowMs
+  firstUse.evidence.enter(row, createdMs[row] as number)
+  for (let cell = 0; cell < Phase.unattributed * GRADES; cell++) {
+    const used = evidenceNs.low[first + cell] !== 0 || evidenceNs.high[first + cell] !== 0
+    const sinceMs = firstUse.evidence.since(row, cell, used, madeMs)
+    if (Number.isNaN(sinceMs)) continue
+    const cellLabels = labels.cells.evidence[cell] as Labels
+    if (zeroFirst.hides(sinceMs, nowMs)) writer.number(labels.row(row), cellLabels, 0)
+    else writer.seconds(labels.row(row), cellLabels, evidenceNs, first + cell)
+  }
+}
+
+function writeLead<Labels>(view: TableView<Labels>, row: number, hidden: boolean): void {
+  const { tables, labels, writer, zeroFirst, firstUse, nowMs } = view
+  const { leadNs, createdMs } = tables.operations
+  let used = false
+  for (let cell = row * BANDS; cell < (row + 1) * BANDS; cell++) {
+    if (leadNs.low[cell] !== 0 || leadNs.high[cell] !== 0) used = true
+  }
+  firstUse.lead.enter(row, createdMs[row] as number)
+  const sinceMs = firstUse.lead.since(row, 0, used, hidden ? (createdMs[row] as number) : nowMs)
+  if (Number.isNaN(sinceMs)) return
+  for (let band = 0; band < BANDS; band++) {
+    const cellLabels = labels.cells.lead[band] as Labels
+    if (zeroFirst.hides(sinceMs, nowMs)) writer.number(labels.row(row), cellLabels, 0)
+    else writer.seconds(labels.row(row), cellLabels, leadNs, row * BANDS + band)
+  }
+}
+
+function writeThresholds<Labels>({ tables, labels, writer }: TableView<Labels>, row: number): void {
+  for (let quantile = 0; quantile < QUANTILES; quantile++) {
+    const ns = tables.operations.thresholdNs[row * QUANTILES + quantile] as number
+    writer.number(labels.row(row), labels.cells.thresholds[quantile] as Labels, ns / 1e9)
+  }
+}
+
+function writePartial<Labels>({ tables, labels, writer }: TableView<Labels>, row: number, hidden: boolean): void {
+  writer.number(labels.row(row), labels.none, hidden ? 0 : (tables.operations.partial[row] as number))
+}
+
+function writeBlameSeconds<Labels>(view: TableView<Labels>, slot: number, hidden: boolean): void {
+  eachBlame(view, slot, hidden, (cell, cellLabels, shown) => {
+    const { labels, writer, tables } = view
+    if (shown) writer.seconds(labels.slot(slot), cellLabels, tables.blame.ns, cell)
+    else writer.number(labels.slot(slot), cellLabels, 0)
+  })
+}
+
+function writeBlameRequests<Labels>(view: TableView<Labels>, slot: number, hidden: boolean): void {
+  eachBlame(view, slot, hidden, (cell, cellLabels, shown) => {
+    const { labels, writer, tables } = view
+    writer.number(labels.slot(slot), cellLabels, shown ? (tables.blame.requests[cell] as number) : 0)
+  })
+}
+
+/** A culprit's phase gets its series, both bands and both families at once, when it is first blamed. */
+function eachBlame<Labels>(
+  { tables, labels, zeroFirst, firstUse, nowMs }: TableView<Labels>,
+  slot: number,
+  hidden: boolean,
+  write: (cell: number, cellLabels: Labels, shown: boolean) => void
+): void {
+  const { requests, ns, createdMs } = tables.blame
+  const madeMs = hidden ? (createdMs[slot] as number) : nowMs
+  const first = slot * blameBands.length * PHASES
+  firstUse.blame.enter(slot, createdMs[slot] as number)
+  for (let phase = 0; phase < PHASES; phase++) {
+    let used = false
+    for (let cell = phase; cell < blameBands.length * PHASES; cell += PHASES) {
+      if (requests[first + cell] !== 0 || ns.low[first + cell] !== 0 || ns.high[first + cell] !== 0) used = true
+    }
+    const sinceMs = firstUse.blame.since(slot, phase, used, madeMs)
+    if (Number.isNaN(sinceMs)) continue
+    const shown = !zeroFirst.hides(sinceMs, nowMs)
+    for (let cell = phase; cell < blameBands.length * PHASES; cell += PHASES) {
+      write(first + cell, labels.cells.blame[cell] as Labels, shown)
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { type Strings } from '../runtime/strings.ts'
+import { GRADES, PHASES, PHASE_SLOTS, grades, phases } from '../model/phases.ts'
+import { BANDS, OUTCOMES, QUANTILES, bands, outcomes, quantiles } from '../model/requests.ts'
+import { type TailTables } from '../model/tail.ts'
+import { type LabelPair } from './labels.ts'
+import { blameBands } from './series.ts'
+import { type Encoding } from './writer.ts'
+
+/** Labels of table cells, in the order of the tables' cells. */
+export interface CellLabels<Labels> {
+  readonly requests: readonly Labels[]
+  readonly phases: readonly Labels[]
+  readonly evidence: readonly Labels[]
+  readonly lead: readonly Labels[]
+  readonly thresholds: readonly Labels[]
+  readonly blame: readonly Labels[]
+}
+
+/** The labels of every series of the tables in one encoding, made once: escaping is most of what a scrape could cost. */
+export interface SeriesLabels<Labels> {
+  readonly none: Labels
+  readonly cells: CellLabels<Labels>
+  readonly row: (row: number) => Labels
+  readonly slot: (slot: number) => Labels
+}
+
+interface RowEntry<Labels> {
+  readonly createdMs: number
+  readonly service: number
+  readonly operation: number
+  readonly labels: Labels
+}
+
+interface SlotEntry<Labels> {
+  readonly createdMs: number
+  readonly root: RowEntry<Labels>
+  readonly service: number
+  readonly operation: number
+  readonly labels: Labels
+}
+
+export function createSeriesLabels<Labels>(
+  encoding: Encoding<Labels>,
+  tables: TailTables,
+  strings: Strings
+): SeriesLabels<Labels> {
+  const rows: (RowEntry<Labels> | undefined)[] = []
+  const slots: (SlotEntry<Labels> | undefined)[] = []
+
+  /** A row that was given out again has another time: its entry is void. */
+  function rowEntry(row: number): RowEntry<Labels> {
+    const { operations } = tables
+    const createdMs = operations.createdMs[row] as number
+    const service = operations.service[row] as number
+    const operation = operations.operation[row] as number
+    const known = rows[row]
+    if (known?.createdMs === createdMs && known.service === service && known.operation === operation) return known
+    const labels = encoding.row([
+      ['service_name', strings.text(service)],
+      ['operation', strings.text(operation)]
+    ])
+    return (rows[row] = { createdMs, service, operation, labels })
+  }
+
+  function slotEntry(slot: number): SlotEntry<Labels> {
+    const { blame } = tables
+    const root = rowEntry(blame.rootRow[slot] as number)
+    const createdMs = blame.createdMs[slot] as number
+    const service = blame.culpritService[slot] as number
+    const operation = blame.culpritOperation[slot] as number
+    const known = slots[slot]
+    if (known?.root === root && known.createdMs === createdMs && known.service === service) {
+      if (known.operation === operation) return known
+    }
+    const labels = encoding.row([
+      ['root_service_name', strings.text(root.service)],
+      ['root_operation', strings.text(root.operation)],
+      ['culprit_service_name', strings.text(service)],
+      ['culprit_operation', strings.text(operation)]
+    ])
+    return (slots[slot] = { createdMs, root, service, operation, labels })
+  }
+
+  return {
+    none: encoding.none,
+    cells: cellLabels(encoding),
+    row: (row) => rowEntry(row).labels,
+    slot: (slot) => slotEntry(slot).labels
+  }
+}
+
+function cellLabels<Labels>({ cell: encode }: Encoding<Labels>): CellLabels<Labels> {
+  const labels = (count: number, pairs: (cell: number) => LabelPair[]): Labels[] =>
+    Array.from({ length: count }, (_, cell) => encode(pairs(cell)))
+  const label = (name: string, values: readonly string[], index: number): LabelPair => [name, values[index] as string]
+  const band = (index: number): LabelPair => label('band', bands, Math.floor(index))
+  const phase = (index: number): LabelPair => label('phase', phases, Math.floor(index))
+  return {
+    requests: labels(BANDS * OUTCOMES, (cell) => [band(cell / OUTCOMES), label('outcome', outcomes, cell % OUTCOMES)]),
+    phases: labels(BANDS * PHASES, (cell) => [phase(cell % PHASES), band(cell / PHASES)]),
+    evidence: labels(PHASE_SLOTS, (cell) => [phase(cell / GRADES), label('grade', grades, cell % GRADES)]),
+    lead: labels(BANDS, (cell) => [band(cell)]),
+    thresholds: labels(QUANTILES, (cell) => [['quantile', String(quantiles[cell])]]),
+    blame: labels(blameBands.length * PHASES, (cell) => [
+      phase(cell % PHASES),
+      label('band', blameBands, Math.floor(cell / PHASES))
+    ])
+  }
+}

@@ -1,0 +1,139 @@
+import { bands, outcomes, quantiles, samplings } from '../model/requests.ts'
+import { grades, phases } from '../model/phases.ts'
+
+export type SeriesType = 'counter' | 'gauge' | 'histogram' | 'unknown'
+
+/** A family of series as readers see it. `unit` is the last word of the name (before `_total`), or empty. */
+export interface SeriesFamily {
+  readonly name: string
+  readonly type: SeriesType
+  readonly unit: '' | 'seconds' | 'bytes'
+  readonly help: string
+  readonly labels: readonly string[]
+  /** Closed lists of label values, where there is one. */
+  readonly values?: Readonly<Record<string, readonly string[]>>
+}
+
+const operation = ['service_name', 'operation'] as const
+const culprit = ['root_service_name', 'root_operation', 'culprit_service_name', 'culprit_operation'] as const
+/** Bands of blame, in the order of the blame table. */
+export const blameBands = ['le_p50', 'gt_p99'] as const
+const provable = phases.slice(0, -1)
+
+/** Every series that expose itself makes. The renderers, the docs and a test read this table. */
+export const series = {
+  requestDuration: {
+    name: 'tail_request_duration_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'Durations of requests, in one fixed layout of buckets so that replicas add up.',
+    labels: operation
+  },
+  requests: {
+    name: 'tail_requests_total',
+    type: 'counter',
+    unit: '',
+    help: 'Requests by band of duration and outcome. Bands move with the traffic and are for exploring.',
+    labels: [...operation, 'band', 'outcome'],
+    values: { band: bands, outcome: outcomes }
+  },
+  phaseSeconds: {
+    name: 'tail_phase_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time of requests by what it went to. The phases of a request add up to its duration.',
+    labels: [...operation, 'phase', 'band'],
+    values: { phase: phases, band: bands }
+  },
+  phaseEvidence: {
+    name: 'tail_phase_evidence_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time of requests above their p99 by phase and by how sure the phase is. Series appear on first use.',
+    labels: [...operation, 'phase', 'grade'],
+    values: { phase: provable, grade: grades }
+  },
+  blameSeconds: {
+    name: 'tail_blame_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Critical-path time of root requests by who spent it, wherever in the trace. Series appear on first use.',
+    labels: [...culprit, 'phase', 'band'],
+    values: { phase: phases, band: blameBands }
+  },
+  blameRequests: {
+    name: 'tail_blame_requests_total',
+    type: 'counter',
+    unit: '',
+    help: 'Root requests with any critical-path time of this culprit and phase.',
+    labels: [...culprit, 'phase', 'band'],
+    values: { phase: phases, band: blameBands }
+  },
+  leadSeconds: {
+    name: 'tail_lead_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Waiting before requests that belongs to them, outside their duration. Series appear on first use.',
+    labels: [...operation, 'band'],
+    values: { band: bands }
+  },
+  // A gauge by nature, but promtool's linter keeps the label `quantile` for summaries, and leaves only unknown types alone.
+  thresholds: {
+    name: 'tail_band_threshold_seconds',
+    type: 'unknown',
+    unit: 'seconds',
+    help: 'Durations that part the bands now, by quantile. Never sum them. Absent while unknown.',
+    labels: [...operation, 'quantile'],
+    values: { quantile: quantiles.map(String) }
+  },
+  partial: {
+    name: 'tail_requests_partial_total',
+    type: 'counter',
+    unit: '',
+    help: 'Requests with a hole: the span of an instrumented peer is missing below them.',
+    labels: operation
+  },
+  sampling: {
+    name: 'tail_sampling_info',
+    type: 'gauge',
+    unit: '',
+    help: 'How the requests of a service were chosen before they came here. Always 1.',
+    labels: ['service_name', 'sampling'],
+    values: { sampling: samplings }
+  },
+  clockOffset: {
+    name: 'tail_clock_offset_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How far the clock of one host is ahead of that of another, as estimated and corrected.',
+    labels: ['from_host', 'to_host']
+  },
+  memory: {
+    name: 'tail_memory_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Memory held by each part of the pipeline.',
+    labels: ['part']
+  },
+  scrapeDuration: {
+    name: 'tail_scrape_duration_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'Time from the request for /metrics to its last byte, of earlier scrapes.',
+    labels: ['format']
+  },
+  ingestDuration: {
+    name: 'tail_ingest_duration_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'Time from the whole body of an export request to its answer.',
+    labels: []
+  },
+  build: {
+    name: 'tail_build_info',
+    type: 'gauge',
+    unit: '',
+    help: 'Version of Tailspan. Always 1.',
+    labels: ['version']
+  }
+} as const satisfies Readonly<Record<string, SeriesFamily>>

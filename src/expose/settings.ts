@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { durationMs, section } from '../runtime/setting-kinds.ts'
+
+/** `expose`: who may read the answers, and how much a reader may cost. */
+export const exposeSection = section({
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address of metrics, API and health. Beyond loopback anyone who reaches it may read operation names.'),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(9464)
+    .describe('Port of metrics, API and health; 0 takes a free one, which the first log lines name.'),
+  zero_first: durationMs
+    .default(30_000)
+    .describe(
+      'A new series shows 0 until it is this old, so that rate() and increase() see its first value. Set it to the scrape interval.'
+    ),
+  scrape_timeout: durationMs
+    .default(10_000)
+    .describe('A scrape that is not read within this time is cut off. Not below scrape_timeout of Prometheus.'),
+  scrapes_max: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe('Scrapes answered at the same time; one more gets 503. Raise it when many Prometheus servers scrape.'),
+  header_timeout: durationMs
+    .default(5_000)
+    .describe('A connection that has not sent its request within this time is closed.'),
+  connections_max: z
+    .int()
+    .min(8)
+    .max(100_000)
+    .default(256)
+    .describe('Open connections; further ones are closed at once. Raise it when many people read the API.'),
+  traces_max: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(20)
+    .describe('Slow traces named in one answer of /api/v1/tail. More make the answer longer, not better.'),
+  page_max: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(500)
+    .describe('Operations in one page of /api/v1/operations. Lower it when readers are slow.')
+})
+
+export interface ExposeSettings {
+  readonly host: string
+  readonly port: number
+  readonly zeroFirstMs: number
+  readonly scrapeTimeoutMs: number
+  readonly scrapesMax: number
+  readonly headerTimeoutMs: number
+  readonly connectionsMax: number
+  readonly tracesMax: number
+  readonly pageMax: number
+}
+
+export function exposeSettings(parsed: z.output<typeof exposeSection>): ExposeSettings {
+  return {
+    host: parsed.host,
+    port: parsed.port,
+    zeroFirstMs: parsed.zero_first,
+    scrapeTimeoutMs: parsed.scrape_timeout,
+    scrapesMax: parsed.scrapes_max,
+    headerTimeoutMs: parsed.header_timeout,
+    connectionsMax: parsed.connections_max,
+    tracesMax: parsed.traces_max,
+    pageMax: parsed.page_max
+  }
+}

@@ -1,0 +1,46 @@
+import { type CounterSample } from '../runtime/counters.ts'
+import { type Strings } from '../runtime/strings.ts'
+import { type Resources } from '../model/spans.ts'
+import { type TailTables } from '../model/tail.ts'
+
+/** What the clock of host `to` shows while that of `from` shows 0. */
+export interface ClockOffset {
+  readonly from: string
+  readonly to: string
+  readonly seconds: number
+}
+
+/** An element of `operations` of `analyze --json`; expose reads these of its keys and hands on all of them. */
+export interface OperationSummary {
+  readonly service: string
+  readonly operation: string
+  readonly excess_mean_ns: Readonly<Record<string, number>> | null
+}
+
+/** An element of `blame` of `analyze --json`, likewise. */
+export interface BlameSummary {
+  readonly root: { readonly service: string; readonly operation: string }
+}
+
+/** Everything that expose shows. It only reads. */
+export interface ExposeSources {
+  readonly tables: TailTables
+  /** The counters of all stages. Samples of one name and label value are added up. */
+  readonly counters: readonly { readonly samples: () => readonly CounterSample[] }[]
+  readonly memory: () => Readonly<Record<string, number>>
+  readonly clockOffsets: () => readonly ClockOffset[]
+  readonly learned: () => object
+  readonly traceDocument: (traceId: string) => object | undefined
+  readonly operations: () => readonly OperationSummary[]
+  readonly blame: () => readonly BlameSummary[]
+  readonly ready: () => boolean
+  readonly version: string
+  readonly startedMs: number
+}
+
+export interface ExposeTools {
+  readonly strings: Strings
+  readonly resources: Resources
+  readonly nowMs: () => number
+  readonly log: { readonly error: (fields: object, message: string) => void }
+}
