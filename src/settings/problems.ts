@@ -1,9 +1,7 @@
 import { type z } from 'zod'
-import { quantityOf, schemaAt, shapeOf } from './schema-walk.ts'
+import { bare, defOf, quantityOf, schemaAt, shapeOf } from './schema-walk.ts'
 
 export type Issue = z.core.$ZodIssue
-
-const examples = { duration: 'a duration like 250ms, 8s, 15m or 1h', size: 'a size like 512KiB, 64MiB or 1GB' }
 
 /** What is wrong, in words, each with its path. An issue on unknown keys becomes one problem per key. */
 export function describeIssue(
@@ -18,15 +16,15 @@ export function describeIssue(
 
 function wording(schema: z.ZodType, issue: Issue, root: unknown): string {
   const value = valueAt(root, issue.path)
-  const here = schemaAt(schema, issue.path)
-  const quantity = here === undefined ? undefined : quantityOf(here)
   switch (issue.code) {
     case 'invalid_type':
-      if (value === undefined) return `missing; expected ${withArticle(issue.expected)}`
-      return `expected ${quantity === undefined ? withArticle(issue.expected) : examples[quantity]}, got ${show(value)}`
     case 'invalid_value':
-      return `expected ${oneOf(issue.values.map(String))}, got ${show(value)}`
+    case 'invalid_union': {
+      const expected = expectation(schemaAt(schema, issue.path) ?? schema)
+      return value === undefined ? `missing; expected ${expected}` : `expected ${expected}, got ${show(value)}`
+    }
     case 'too_small':
+      if (value === '') return 'expected a text that is not empty'
       return `expected ${bound('at least', issue.inclusive, issue.minimum, issue.origin)}, got ${show(value)}`
     case 'too_big':
       return `expected ${bound('at most', issue.inclusive, issue.maximum, issue.origin)}, got ${show(value)}`
@@ -38,14 +36,14 @@ function wording(schema: z.ZodType, issue: Issue, root: unknown): string {
 }
 
 function bound(side: string, inclusive: boolean | undefined, limit: number | bigint, origin: string): string {
-  const unit = origin === 'string' ? ' characters' : origin === 'array' || origin === 'set' ? ' entries' : ''
+  const unit = ({ string: ' characters', array: ' entries' } as Readonly<Record<string, string>>)[origin] ?? ''
   const words = side === 'at least' ? 'more than' : 'less than'
   return `${inclusive === false ? words : side} ${limit}${unit}`
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
   const nearest = known
-    .map((candidate) => ({ candidate, distance: editDistance(key, candidate) }))
+    .map((candidate) => ({ candidate, distance: editDistance(key.toLowerCase(), candidate) }))
     .filter(({ candidate, distance }) => distance <= Math.max(1, Math.floor(candidate.length / 4)))
     .sort((a, b) => a.distance - b.distance)[0]
   if (nearest !== undefined) return `unknown key; did you mean ${nearest.candidate}?`
@@ -56,15 +54,24 @@ function oneOf(names: readonly string[]): string {
   return names.length === 1 ? String(names[0]) : `one of ${names.join(', ')}`
 }
 
-function withArticle(type: string): string {
-  const words: Readonly<Record<string, string>> = {
-    object: 'a mapping of keys to values',
-    record: 'a mapping of keys to values',
-    array: 'a list',
-    int: 'a whole number',
-    boolean: 'true or false'
-  }
-  return words[type] ?? `a ${type}`
+const typeWords: Readonly<Record<string, string>> = {
+  object: 'a mapping of keys to values',
+  record: 'a mapping of keys to values',
+  array: 'a list',
+  boolean: 'true or false'
+}
+
+/** What a schema takes, in words. */
+function expectation(schema: z.ZodType): string {
+  const quantity = quantityOf(schema)
+  if (quantity === 'duration') return 'a duration like 250ms, 8s, 15m or 1h'
+  if (quantity === 'size') return 'a size like 512KiB, 64MiB or 1GB'
+  const def = defOf(bare(schema))
+  if (def.options !== undefined) return def.options.map(expectation).join(' or ')
+  if (def.entries !== undefined) return oneOf(Object.values(def.entries).map(String))
+  if (def.values !== undefined) return oneOf(def.values.map(String))
+  if (def.type === 'number' && def.format?.includes('int') === true) return 'a whole number'
+  return typeWords[def.type] ?? `a ${def.type}`
 }
 
 const SHOWN_MAX = 60

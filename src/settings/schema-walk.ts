@@ -4,6 +4,7 @@ import { durationMs, sizeBytes } from '../runtime/setting-kinds.ts'
 /** The parts of a zod schema that this folder looks at. */
 export interface SchemaDef {
   readonly type: string
+  readonly format?: string
   readonly innerType?: z.ZodType
   readonly in?: z.ZodType
   readonly out?: z.ZodType
@@ -11,6 +12,8 @@ export interface SchemaDef {
   readonly valueType?: z.ZodType
   readonly shape?: Readonly<Record<string, z.ZodType>>
   readonly options?: readonly z.ZodType[]
+  readonly entries?: Readonly<Record<string, unknown>>
+  readonly values?: readonly unknown[]
   readonly defaultValue?: unknown
 }
 

@@ -27,6 +27,8 @@ export function readYaml(text: string, env: Environment): YamlFile {
     line: lineAt(error.pos[0]),
     message: error.code === 'DUPLICATE_KEY' ? 'this key is already there above' : error.message
   }))
+  // Broken YAML has no meaning that could be checked further; a doubled key has.
+  let readable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
   const expanded = new Map<unknown, string>()
   visit(document, {
     Scalar(key, node) {
@@ -39,14 +41,13 @@ export function readYaml(text: string, env: Environment): YamlFile {
     },
     Alias(_, node) {
       if (node.resolve(document) !== undefined) return
+      readable = false
       problems.push({
         line: lineAt(node.range?.[0]),
         message: `*${node.source}: nothing above is marked &${node.source}`
       })
     }
   })
-  // Broken YAML has no meaning that could be checked further; a doubled key has.
-  const readable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
   return {
     value: readable ? plain(document, problems) : undefined,
     problems,
