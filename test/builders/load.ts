@@ -1,3 +1,5 @@
+import { bytesField, fixed64Field, numberField, textField } from './protobuf-bytes.ts'
+
 /**
  * OTLP trace bodies for load: each is encoded once and then only its ids and times are written anew, so that sending
  * costs far less CPU than receiving.
@@ -199,23 +201,6 @@ const scopeName = 'load'
 
 // --- protobuf ---
 
-function varint(value: number): Buffer {
-  const bytes = []
-  let rest = value
-  while (rest > 127) {
-    bytes.push((rest % 128) | 128)
-    rest = Math.floor(rest / 128)
-  }
-  return Buffer.from([...bytes, rest])
-}
-
-const tag = (field: number, wireType: number): Buffer => varint(field * 8 + wireType)
-const bytesField = (field: number, bytes: Uint8Array): Buffer =>
-  Buffer.concat([tag(field, 2), varint(bytes.length), bytes])
-const textField = (field: number, text: string): Buffer => bytesField(field, Buffer.from(text))
-const numberField = (field: number, value: number): Buffer => Buffer.concat([tag(field, 0), varint(value)])
-const fixed64Field = (field: number): Buffer => Buffer.concat([tag(field, 1), Buffer.alloc(8)])
-
 function attributeFields(field: number, attributes: PlannedSpan['attributes']): Buffer {
   return Buffer.concat(
     attributes.map(([key, value]) => {
@@ -241,8 +226,8 @@ function encodeProtobuf(service: string, spans: readonly PlannedSpan[]): Templat
     ]
     const body = Buffer.concat([
       ...head,
-      fixed64Field(7),
-      fixed64Field(8),
+      fixed64Field(7, 0n),
+      fixed64Field(8, 0n),
       attributeFields(9, span.attributes),
       bytesField(15, Buffer.alloc(0))
     ])
