@@ -1,0 +1,98 @@
+import { type Decomposition } from '../model/decomposition.ts'
+import { PHASES } from '../model/phases.ts'
+import { Band, BANDS, Outcome, OUTCOMES, RequestClass } from '../model/requests.ts'
+import { DURATION_BUCKETS } from '../model/tail.ts'
+import { exactToNumber } from '../runtime/exact-sums.ts'
+import { grown } from './columns.ts'
+import { type Exemplars, type ExemplarRequest } from './exemplars.ts'
+import { OTHER_ROW } from './operation-table.ts'
+import { type Operations } from './operations.ts'
+import { bucketOf } from './request-sums.ts'
+import {
+  type Candidate,
+  dominantPhaseOf,
+  type KeptTrace,
+  mayBeExample,
+  type RetainedTraces
+} from './retained-traces.ts'
+
+export interface ExamplesTools {
+  readonly retained: RetainedTraces
+  readonly exemplars: Exemplars
+  /** A band's next usual example is looked for after this long. */
+  readonly usualEveryMs: number
+  readonly onKept: () => void
+  readonly onTooLarge: () => void
+}
+
+/** Looks through a trace's counted requests for a reason to keep it, and names it as exemplar when it is kept. */
+export interface Examples {
+  readonly ensureRows: (rows: number) => void
+  readonly consider: (operations: Operations, decomposition: Decomposition, nowMs: number) => void
+  readonly clearRow: (row: number) => void
+}
+
+export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTooLarge }: ExamplesTools): Examples {
+  /** When a band's next usual example is due, by row and band. */
+  let dueMs = new Float64Array(0)
+  const candidate: Candidate = { row: 0, request: 0, band: 0, dominantPhase: 0 }
+  const exemplar: ExemplarRequest = { band: 0, durationNs: 0, atMs: 0 }
+
+  function isCandidate(operations: Operations, { requests }: Decomposition, i: number, nowMs: number): boolean {
+    const { row, band } = operations.counted
+    candidate.request = i
+    candidate.row = row[i] as number
+    candidate.band = band[i] as number
+    if (candidate.row === OTHER_ROW || (operations.counted.class[i] as number) > RequestClass.message) return false
+    if (candidate.band === Band.gtP99 || candidate.band === Band.none) return true
+    const due = candidate.row * BANDS + candidate.band
+    if (nowMs < (dueMs[due] as number) || !mayBeExample(candidate.band, requests.outcome[i] as number)) return false
+    dueMs[due] = nowMs + usualEveryMs
+    return true
+  }
+
+  function offerExemplars(operations: Operations, decomposition: Decomposition, kept: KeptTrace): void {
+    const { requests } = decomposition
+    const { row, band } = operations.counted
+    for (let i = 0; i < requests.n; i++) {
+      if (row[i] === OTHER_ROW || (operations.counted.class[i] as number) > RequestClass.message) continue
+      exemplar.band = band[i] as number
+      exemplar.durationNs = requests.durationNs[i] as number
+      exemplars.offer((row[i] as number) * DURATION_BUCKETS + bucketOf(exemplar.durationNs), kept, exemplar)
+    }
+  }
+
+  return {
+    ensureRows(rows) {
+      dueMs = grown(dueMs, rows * BANDS)
+      exemplars.ensureCells(rows * DURATION_BUCKETS)
+    },
+    consider(operations, decomposition, nowMs) {
+      let kept: KeptTrace | undefined
+      for (let i = 0; i < decomposition.requests.n; i++) {
+        if (!isCandidate(operations, decomposition, i, nowMs)) continue
+        const { row } = candidate
+        candidate.dominantPhase = dominantPhaseOf(decomposition, i, (phase) => bodyMeanNs(operations, row, phase))
+        if (!retained.wants(decomposition, candidate, nowMs)) continue
+        kept = retained.keep(decomposition, candidate, nowMs)
+        if (kept === undefined) {
+          onTooLarge()
+          return
+        }
+      }
+      if (kept === undefined) return
+      onKept()
+      exemplar.atMs = nowMs
+      offerExemplars(operations, decomposition, kept)
+    },
+    clearRow(row) {
+      dueMs.fill(0, row * BANDS, (row + 1) * BANDS)
+      retained.dropRow(row)
+    }
+  }
+}
+
+function bodyMeanNs({ table }: Operations, row: number, phase: number): number {
+  const requests = table.requests[(row * BANDS + Band.leP50) * OUTCOMES + Outcome.ok] as number
+  return requests === 0 ? 0 : exactToNumber(table.phaseNs, (row * BANDS + Band.leP50) * PHASES + phase) / requests
+}

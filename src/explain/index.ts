@@ -1,0 +1,6 @@
+export { explainCounters } from './counters.ts'
+export { createDurationStore, type DurationStore } from './exact-quantiles.ts'
+export { createExplainer, type Explainer, type ExplainTables, type ExplainTools } from './explainer.ts'
+export { type Learned as ExplainLearned } from './learned.ts'
+export { explainSection, explainSettings, type ExplainSettings } from './settings.ts'
+export { type BlameSummary, type OperationSummary, summarize, type TailSummary } from './summary.ts'

@@ -1,0 +1,235 @@
+import { type RequestColumns } from '../model/decomposition.ts'
+import { Band, QUANTILES, RequestClass, Sampling } from '../model/requests.ts'
+import { type ServiceSampling } from '../model/tail.ts'
+import { type Counters } from '../runtime/counters.ts'
+import { SKETCH_BINS, sketchBin } from '../runtime/sketch.ts'
+import { type Marks } from '../runtime/stage.ts'
+import { type Strings } from '../runtime/strings.ts'
+import { createClasses } from './classes.ts'
+import { type explainCounters } from './counters.ts'
+import { createFixedLearning, type FixedLearning } from './fixed-learning.ts'
+import { type Learned } from './learned.ts'
+import { createOperationRows } from './operation-rows.ts'
+import {
+  clearOperationRow,
+  createOperationTable,
+  growOperationTable,
+  type MutableOperationTable,
+  operationTableBytes,
+  OTHER_ROW
+} from './operation-table.ts'
+import { bandOf, type Booking, bookRequest } from './request-sums.ts'
+import { createServiceSamplings, type SampledService, samplingOf } from './service-samplings.ts'
+import { type ExplainSettings } from './settings.ts'
+import { createSketchStore, type SketchStore } from './sketch-store.ts'
+import { createThresholds } from './thresholds.ts'
+
+/** Rows looked at in one tick. */
+const SWEEP_ROWS = 512
+
+/** Where each request of the trace at hand was counted; reused. */
+export interface Counted {
+  row: Uint32Array
+  band: Uint8Array
+  class: Uint8Array
+  weight: Float64Array
+}
+
+/** Everything that is kept per operation and found from its requests alone. */
+export interface Operations {
+  readonly table: MutableOperationTable
+  readonly counted: Counted
+  readonly count: (requests: RequestColumns, nowMs: number) => void
+  /** The operation's row: -1 without one. */
+  readonly find: (service: number, operation: number) => number
+  /** The operation's row, a new one if it may have it, else OTHER_ROW. */
+  readonly take: (service: number, operation: number, nowMs: number) => number
+  /** Adds a count to the sketch of a row's durations. */
+  readonly addToSketch: (row: number, bin: number, weight: number) => void
+  readonly samplings: () => readonly ServiceSampling[]
+  readonly learned: () => Learned
+  readonly load: (learned: Learned) => void
+  readonly tick: (nowMs: number) => void
+  readonly mark: (marks: Marks) => void
+  readonly bytes: () => { rows: number; sketches: number }
+}
+
+export interface OperationsTools {
+  readonly strings: Strings
+  readonly counters: Counters<typeof explainCounters>
+  /** Columns beside the table must have this many rows. */
+  readonly onRows: (rows: number) => void
+  /** A row is about to be cleared. */
+  readonly onFree: (row: number) => void
+}
+
+export function createOperations(settings: ExplainSettings, tools: OperationsTools): Operations {
+  const { strings, counters } = tools
+  const onOverflow = (): void => {
+    counters.add('tail_sketch_overflow_total')
+  }
+  const totals = createSketchStore(Float64Array, settings.sketchBytesMax)
+  const table = createOperationTable(denseSketches(totals))
+  const { windowMs, sketchBytesMax } = settings
+  const thresholds = createThresholds({ windowMs, sketchBytesMax, target: () => table.thresholdNs, onOverflow })
+  const classes = createClasses({ rules: settings.classes, streamAfterMs: settings.streamAfterMs, strings })
+  const samplings = createServiceSamplings(settings.samplings, strings)
+  const services: (SampledService | undefined)[] = []
+  let fixed: FixedLearning | undefined
+
+  const rows = createOperationRows({
+    ...settings,
+    table,
+    onGrow(count) {
+      growOperationTable(table, count)
+      ensureRows(count)
+    },
+    onTaken(row) {
+      const [service, operation] = [table.service[row] as number, table.operation[row] as number]
+      services[row] = samplings.hold(service)
+      classes.onTaken(row, service, operation)
+      if (fixed !== undefined) applyFixed(fixed, row)
+    },
+    onFree(row) {
+      tools.onFree(row)
+      samplings.release(services[row] as SampledService)
+      services[row] = undefined
+      thresholds.clearRow(row)
+      totals.clear(row)
+      clearOperationRow(table, row)
+    }
+  })
+
+  function ensureRows(count: number): void {
+    thresholds.ensureRows(count)
+    totals.ensure(count)
+    classes.ensureRows(count)
+    tools.onRows(count)
+  }
+  ensureRows(table.live.length)
+
+  function applyFixed(learning: FixedLearning, row: number): void {
+    const [service, operation] = [table.service[row] as number, table.operation[row] as number]
+    classes.fixStreams(row, learning.isStream(service, operation))
+    table.thresholdNs.set(learning.thresholdsOf(service, operation), row * QUANTILES)
+  }
+
+  const counted: Counted = {
+    row: new Uint32Array(64),
+    band: new Uint8Array(64),
+    class: new Uint8Array(64),
+    weight: new Float64Array(64)
+  }
+  const booking: Booking = { row: 0, band: 0, weight: 1 }
+
+  function ensureCounted(n: number): void {
+    if (n <= counted.row.length) return
+    const size = Math.max(n, counted.row.length * 2)
+    counted.row = new Uint32Array(size)
+    counted.band = new Uint8Array(size)
+    counted.class = new Uint8Array(size)
+    counted.weight = new Float64Array(size)
+  }
+
+  /** Class, weight and band of request i in a row of its own; its duration joins the window first. */
+  function judge(requests: RequestColumns, i: number, row: number, bin: number, nowMs: number): void {
+    const ns = requests.durationNs[i] as number
+    const service = services[row] as SampledService
+    const sampling = samplingOf(service, requests.sampling[i] as number, nowMs, windowMs)
+    const requestClass = classes.classOf(row, requests.class[i] as number, ns)
+    const weight = requests.weight[i] as number
+    booking.weight = weight === 1 ? service.weight : weight
+    table.class[row] = requestClass
+    table.lastSeenMs[row] = nowMs
+    counted.class[i] = requestClass
+    const banded = requestClass <= RequestClass.message && sampling !== Sampling.tail
+    if (banded && fixed === undefined) thresholds.observe(row, bin, booking.weight)
+    booking.band = banded ? bandOf(table.thresholdNs, row, ns) : Band.none
+  }
+
+  function count(requests: RequestColumns, nowMs: number): void {
+    ensureCounted(requests.n)
+    thresholds.advance(nowMs)
+    for (let i = 0; i < requests.n; i++) {
+      const row = rows.take(requests.service[i] as number, requests.operation[i] as number, nowMs)
+      const bin = sketchBin(requests.durationNs[i] as number)
+      booking.row = row
+      if (row === OTHER_ROW) {
+        counters.add('tail_series_overflow_total')
+        booking.weight = requests.weight[i] as number
+        booking.band = Band.none
+        counted.class[i] = requests.class[i] as number
+        table.lastSeenMs[row] = nowMs
+      } else judge(requests, i, row, bin, nowMs)
+      if (!totals.add(row, bin, booking.weight)) onOverflow()
+      bookRequest(table, requests, i, booking)
+      counted.row[i] = row
+      counted.band[i] = booking.band
+      counted.weight[i] = booking.weight
+    }
+  }
+
+  function learned(): Learned {
+    if (fixed !== undefined) return fixed.learned
+    const name = (row: number): { service: string; operation: string } => ({
+      service: strings.text(table.service[row] as number),
+      operation: strings.text(table.operation[row] as number)
+    })
+    const live = Array.from({ length: table.rows - 1 }, (_, i) => i + 1).filter((row) => table.live[row] === 1)
+    return {
+      thresholds: live
+        .filter((row) => !Number.isNaN(table.thresholdNs[row * QUANTILES]))
+        .map((row) => ({
+          ...name(row),
+          requests: thresholds.requests(row),
+          ns: [...table.thresholdNs.subarray(row * QUANTILES, (row + 1) * QUANTILES)]
+        })),
+      streams: live.filter(classes.isLearnedStream).map(name)
+    }
+  }
+
+  return {
+    table,
+    counted,
+    count,
+    find: rows.find,
+    take: rows.take,
+    addToSketch(row, bin, weight) {
+      if (!totals.add(row, bin, weight)) onOverflow()
+    },
+    samplings: samplings.all,
+    learned,
+    load(given) {
+      fixed = createFixedLearning(given, strings)
+      for (let row = 1; row < table.rows; row++) if (table.live[row] === 1) applyFixed(fixed, row)
+    },
+    tick(nowMs) {
+      thresholds.advance(nowMs)
+      rows.sweep(nowMs, SWEEP_ROWS, fixed === undefined ? thresholds.settle : keepAsIs)
+    },
+    mark(marks) {
+      for (let row = 0; row < table.rows; row++) {
+        marks.strings[table.service[row] as number] = 1
+        marks.strings[table.operation[row] as number] = 1
+      }
+      fixed?.mark(marks)
+    },
+    bytes: () => ({
+      rows: operationTableBytes(table) + rows.bytes(),
+      sketches: totals.bytes() + thresholds.bytes()
+    })
+  }
+}
+
+function keepAsIs(): void {
+  // Fixed thresholds do not move with time.
+}
+
+/** Dense cells of one row's sketch, in a scratch array that the next call reuses. */
+function denseSketches(totals: SketchStore): (row: number) => Float64Array | undefined {
+  const dense = new Float64Array(SKETCH_BINS)
+  return (row) => {
+    dense.fill(0)
+    return totals.addTo(row, dense) ? dense : undefined
+  }
+}

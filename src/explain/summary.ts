@@ -1,0 +1,190 @@
+import { type PhaseName, PHASES, Phase, phases } from '../model/phases.ts'
+import { Band, BANDS, classes, type ClassName, Outcome, OUTCOMES, quantiles, QUANTILES } from '../model/requests.ts'
+import { type OperationTable } from '../model/tail.ts'
+import { exactToNumber } from '../runtime/exact-sums.ts'
+import { SKETCH_BINS, sketchQuantile } from '../runtime/sketch.ts'
+import { OTHER_ID, type Strings } from '../runtime/strings.ts'
+import { BlameBand, type BlameSums } from './blame-slots.ts'
+import { OTHER_ROW, requestsOfBand } from './operation-table.ts'
+
+export type PhaseMeans = Readonly<Record<PhaseName, number>>
+
+/** One operation as `analyze --json` and /api/v1/tail show it. Without thresholds (under 200 requests) there is no tail. */
+export interface OperationSummary {
+  readonly service: string
+  readonly operation: string
+  readonly class: ClassName
+  readonly requests: number
+  readonly weight: number
+  readonly quantiles_ns: {
+    readonly p50: number | null
+    readonly p95: number | null
+    readonly p99: number | null
+    readonly p999: number | null
+  }
+  readonly body: { readonly phases_mean_ns: PhaseMeans } | null
+  readonly tail: { readonly phases_mean_ns: PhaseMeans } | null
+  readonly excess_mean_ns: PhaseMeans | null
+  readonly dominant: PhaseName | null
+  readonly attributed_share: number | null
+}
+
+export interface BlameSummary {
+  readonly root: { readonly service: string; readonly operation: string }
+  readonly culprit: { readonly service: string; readonly operation: string; readonly phase: PhaseName }
+  readonly excess_mean_ns: number
+  readonly share: number
+}
+
+export interface TailSummary {
+  readonly operations: readonly OperationSummary[]
+  readonly blame: readonly BlameSummary[]
+}
+
+export interface SummaryTables {
+  readonly operations: OperationTable
+  readonly blame: BlameSums
+}
+
+/** Operations by name, `__other__` last; blame by root in the same order, the largest excess first. */
+export function summarize({ operations, blame }: SummaryTables, strings: Strings): TailSummary {
+  const rows = Array.from({ length: operations.rows }, (_, row) => row)
+    .filter((row) => operations.live[row] === 1 && (operations.seen[row] as number) > 0)
+    .map((row) => ({ row, ...nameOf(operations, row, strings) }))
+    .sort(byName)
+  const bySlot = slotsByRoot(blame)
+  return {
+    operations: rows.map(({ row, service, operation }) => ({
+      service,
+      operation,
+      ...summarizeRow(operations, row)
+    })),
+    blame: rows.flatMap(({ row, service, operation }) =>
+      summarizeRoot(blame, row, bySlot.get(row) ?? []).map(({ slot, phase, excess, share }) => ({
+        root: { service, operation },
+        culprit: {
+          service: strings.text(blame.culpritService[slot] as number),
+          operation: strings.text(blame.culpritOperation[slot] as number),
+          phase: phases[phase] as PhaseName
+        },
+        excess_mean_ns: excess,
+        share
+      }))
+    )
+  }
+}
+
+interface Named {
+  readonly row: number
+  readonly service: string
+  readonly operation: string
+}
+
+function nameOf(table: OperationTable, row: number, strings: Strings): { service: string; operation: string } {
+  return {
+    service: strings.text(row === OTHER_ROW ? OTHER_ID : (table.service[row] as number)),
+    operation: strings.text(row === OTHER_ROW ? OTHER_ID : (table.operation[row] as number))
+  }
+}
+
+/** By code units, so that the order is the same everywhere. */
+function byName(a: Named, b: Named): number {
+  if (a.row === OTHER_ROW || b.row === OTHER_ROW) return b.row === OTHER_ROW ? -1 : 1
+  const [left, right] = a.service === b.service ? [a.operation, b.operation] : [a.service, b.service]
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+function summarizeRow(table: OperationTable, row: number): Omit<OperationSummary, 'service' | 'operation'> {
+  const bodyRequests = table.requests[(row * BANDS + Band.leP50) * OUTCOMES + Outcome.ok] as number
+  const body = bodyRequests === 0 ? null : phaseMeans(table, row, Band.leP50, bodyRequests)
+  const tailRequests = requestsOfBand(table, row, Band.gtP99)
+  const tail = tailRequests === 0 ? null : phaseMeans(table, row, Band.gtP99, tailRequests)
+  const excess = body === null || tail === null ? null : byPhase((phase) => tail[phase] - body[phase])
+  let weight = 0
+  for (let band = 0; band < BANDS; band++) weight += requestsOfBand(table, row, band)
+  return {
+    class: classes[table.class[row] as number] as ClassName,
+    requests: table.seen[row] as number,
+    weight,
+    quantiles_ns: quantilesOf(table, row),
+    body: body === null ? null : { phases_mean_ns: body },
+    tail: tail === null ? null : { phases_mean_ns: tail },
+    excess_mean_ns: excess,
+    ...verdict(excess)
+  }
+}
+
+function byPhase(value: (phase: PhaseName) => number): PhaseMeans {
+  return Object.fromEntries(phases.map((phase) => [phase, value(phase)])) as Record<PhaseName, number>
+}
+
+function phaseMeans(table: OperationTable, row: number, band: number, requests: number): PhaseMeans {
+  return byPhase((phase) => {
+    const cell = (row * BANDS + band) * PHASES + phases.indexOf(phase)
+    return exactToNumber(table.phaseNs, cell) / requests
+  })
+}
+
+function verdict(excess: PhaseMeans | null): { dominant: PhaseName | null; attributed_share: number | null } {
+  if (excess === null) return { dominant: null, attributed_share: null }
+  let dominant: PhaseName | null = null
+  let positive = 0
+  for (const phase of phases) {
+    if (excess[phase] <= 0) continue
+    positive += excess[phase]
+    if (dominant === null || excess[phase] > excess[dominant]) dominant = phase
+  }
+  const unattributed = Math.max(0, excess[phases[Phase.unattributed]])
+  return { dominant, attributed_share: positive === 0 ? null : 1 - unattributed / positive }
+}
+
+/** The thresholds; below 200 requests p50 and p95 come from the sketch of everything seen, p99 and beyond from nowhere. */
+function quantilesOf(table: OperationTable, row: number): OperationSummary['quantiles_ns'] {
+  const known = (quantile: number): number | null => {
+    const ns = table.thresholdNs[row * QUANTILES + quantile] as number
+    return Number.isNaN(ns) ? null : ns
+  }
+  const sketch = known(0) === null ? table.sketch(row)?.subarray(0, SKETCH_BINS) : undefined
+  const rough = (quantile: number): number | null =>
+    sketch === undefined ? null : sketchQuantile(sketch, 0, quantiles[quantile] as number)
+  return { p50: known(0) ?? rough(0), p95: known(1) ?? rough(1), p99: known(2), p999: known(3) }
+}
+
+function slotsByRoot(blame: BlameSums): ReadonlyMap<number, readonly number[]> {
+  const slots = new Map<number, number[]>()
+  for (let slot = 0; slot < blame.slots; slot++) {
+    if (blame.live[slot] === 0) continue
+    const root = blame.rootRow[slot] as number
+    const known = slots.get(root)
+    if (known === undefined) slots.set(root, [slot])
+    else known.push(slot)
+  }
+  return slots
+}
+
+interface CulpritExcess {
+  readonly slot: number
+  readonly phase: number
+  readonly excess: number
+  readonly share: number
+}
+
+function summarizeRoot(blame: BlameSums, root: number, slots: readonly number[]): CulpritExcess[] {
+  const bodyRequests = blame.rootRequests(root, BlameBand.body)
+  const tailRequests = blame.rootRequests(root, BlameBand.tail)
+  if (bodyRequests === 0 || tailRequests === 0) return []
+  const mean = (slot: number, band: number, phase: number): number =>
+    exactToNumber(blame.ns, (slot * 2 + band) * PHASES + phase) /
+    (band === BlameBand.tail ? tailRequests : bodyRequests)
+  const found: CulpritExcess[] = []
+  for (const slot of slots) {
+    for (let phase = 0; phase < PHASES; phase++) {
+      const [tail, body] = [mean(slot, BlameBand.tail, phase), mean(slot, BlameBand.body, phase)]
+      if (tail > 0 || body > 0) found.push({ slot, phase, excess: tail - body, share: 0 })
+    }
+  }
+  const positive = found.reduce((sum, { excess }) => sum + Math.max(0, excess), 0)
+  return found
+    .map((culprit) => ({ ...culprit, share: positive === 0 ? 0 : Math.max(0, culprit.excess) / positive }))
+    .sort((a, b) => b.excess - a.excess)
+}
