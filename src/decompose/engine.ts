@@ -5,6 +5,7 @@ import { CloseReason, Kind, type Resources, type TraceColumns } from '../model/s
 import { clockOf, createTreeBuilder, Trait, type TreeTools } from './cut/tree.ts'
 import { CUT_EDGE, createWalker } from './cut/walk.ts'
 import { createJudge } from './judge/judge.ts'
+import { evidenceSources } from './evidence/index.ts'
 import type { Learned } from './learned/index.ts'
 import { createReport } from './report.ts'
 
@@ -18,8 +19,9 @@ export interface DecomposeOptions {
 /** One set of scratch: decomposes one trace at a time. */
 export interface Engine {
   readonly result: Decomposition
-  /** Yields whenever about `slice` rows of work are done; the result is ready when it returns. */
-  readonly run: (trace: TraceColumns, options: DecomposeOptions, slice: number) => Generator<undefined, void>
+  readonly run: (trace: TraceColumns, options: DecomposeOptions) => void
+  /** The same for a giant: yields whenever about `slice` rows of work are done. */
+  readonly runSliced: (trace: TraceColumns, options: DecomposeOptions, slice: number) => Generator<undefined, void>
   /** Learns from the result, given the bands of its requests: the body teaches what the code needs. */
   readonly learn: (bands: Uint8Array) => void
   /** Conflicts of evidence in the result, by source. */
@@ -43,7 +45,7 @@ export function createEngine(tools: EngineTools): Engine {
   const { verdict } = judge
   const report = createReport({ resources, tree, cut, verdict })
   const { result } = report
-  let conflicts = judge.takeConflicts()
+  const conflicts = new Float64Array(evidenceSources.length)
 
   /** The root; of several the longest; without one the longest entry span. -1 when no span is a request. */
   function findRoot(): number {
@@ -71,22 +73,43 @@ export function createEngine(tools: EngineTools): Engine {
     return byHi !== 0 ? byHi < 0 : (spanId[2 * a + 1] as number) < (spanId[2 * b + 1] as number)
   }
 
-  function* judgeUnits(from: number, to: number, slice: number): Generator<undefined, void> {
-    for (let end = to; end > from;) {
-      const start = Math.max(from, end - slice)
-      judge.judge(start, end)
-      end = start
-      if (end > from) yield
+  /** Follows the path from the root; what its clipped calls leave of a request are units to judge. */
+  function followPath(): number {
+    const root = findRoot()
+    if (root >= 0) walker.follow(cut.unitOf[root] as number)
+    return root
+  }
+
+  function finish(root: number, requestUnits: number, options: DecomposeOptions): void {
+    report.fill(root, requestUnits)
+    result.conflicts = judge.countConflicts(conflicts)
+    if (!options.detail) return
+    report.fillPath()
+    for (let row = 0; row < tree.trace.n; row++) {
+      result.own.inProcessChildrenNs[row] = judge.ownTime(row, result.own.phaseNs, row * PHASE_SLOTS)
     }
   }
 
-  function* run(trace: TraceColumns, options: DecomposeOptions, slice: number): Generator<undefined, void> {
-    const n = trace.n
+  // Written twice, because a generator would cost a small trace as much as its tree: `run` is `runSliced` without the pauses.
+  function run(trace: TraceColumns, options: DecomposeOptions): void {
+    builder.begin(trace, options.contextRows)
+    for (const pass of builder.passes()) pass(0, trace.n)
+    walker.begin(tree)
+    walker.walk(Infinity)
+    judge.begin(tree, cut)
+    const units = cut.units
+    judge.judge(0, units)
+    const root = followPath()
+    judge.judge(units, cut.units)
+    finish(root, units, options)
+  }
+
+  function* runSliced(trace: TraceColumns, options: DecomposeOptions, slice: number): Generator<undefined, void> {
     builder.begin(trace, options.contextRows)
     for (const pass of builder.passes()) {
-      for (let from = 0; from < n; from += slice) {
-        pass(from, Math.min(n, from + slice))
-        if (from + slice < n) yield
+      for (let from = 0; from < trace.n; from += slice) {
+        pass(from, Math.min(trace.n, from + slice))
+        yield
       }
     }
     walker.begin(tree)
@@ -94,19 +117,16 @@ export function createEngine(tools: EngineTools): Engine {
     judge.begin(tree, cut)
     const units = cut.units
     yield* judgeUnits(0, units, slice)
-    const root = findRoot()
-    if (root >= 0) walker.follow(cut.unitOf[root] as number)
+    const root = followPath()
     yield* judgeUnits(units, cut.units, slice)
-    report.fill(root, units)
-    conflicts = judge.takeConflicts()
-    result.conflicts = conflicts.reduce((sum, count) => sum + count, 0)
-    if (!options.detail) return
-    report.fillPath()
-    for (let row = 0; row < n; row++) {
-      result.own.inProcessChildrenNs[row] = judge.ownTime(row, result.own.phaseNs, row * PHASE_SLOTS)
+    finish(root, units, options)
+  }
+
+  function* judgeUnits(from: number, to: number, slice: number): Generator<undefined, void> {
+    for (let end = to; end > from; end -= slice) {
+      judge.judge(Math.max(from, end - slice), end)
+      yield
     }
-    // The spans' own times ask the same evidence a second time.
-    judge.takeConflicts()
   }
 
   /** Bodies: the pieces of requests in the body, or of all while there are too few for a threshold. */
@@ -156,6 +176,7 @@ export function createEngine(tools: EngineTools): Engine {
   return {
     result,
     run,
+    runSliced,
     learn(bands) {
       learnBodies(bands)
       learnCalls()

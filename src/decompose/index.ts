@@ -22,6 +22,10 @@ export const decomposeCounters = {
   }
 }
 
+/** A busy service teaches more than medians need: after so many traces between two publications, only every eighth. */
+const LESSONS = 2_000
+const LESSON_SHARE = 8
+
 export interface Decomposer {
   /** Phases of every request of a trace. The result is overwritten by the next call. */
   readonly decompose: (trace: TraceColumns, options: DecomposeOptions) => Decomposition
@@ -60,6 +64,7 @@ export function createDecomposer(
     traitOf: createTraitCache(strings),
     clockOffsetNs: settings.clockCorrection ? learned.clocks.offsetNs : () => 0
   }
+  let taught = 0
   const whole = createEngine(engineTools)
   const sliced = createEngine(engineTools)
 
@@ -75,18 +80,22 @@ export function createDecomposer(
 
   return {
     decompose(trace, options) {
-      const run = whole.run(trace, options, Infinity)
-      while (run.next().done !== true);
+      whole.run(trace, options)
       return finish(whole, options)
     },
     *decomposeSliced(trace, options, slice) {
-      yield* sliced.run(trace, options, slice)
+      yield* sliced.runSliced(trace, options, slice)
       return finish(sliced, options)
     },
     learn(result, bands) {
+      taught += 1
+      if (taught > LESSONS && taught % LESSON_SHARE !== 0) return
       ;(result === whole.result ? whole : sliced).learn(bands)
     },
-    publish: learned.publish,
+    publish() {
+      taught = 0
+      learned.publish()
+    },
     learned: learned.dump,
     load: learned.load,
     clockOffsets() {

@@ -107,6 +107,10 @@ export function createWalker(): Walker {
   let stackFrom = growFloats(64)
   let stackTo = growFloats(64)
   let skipped = growInts(64)
+  let gapFrom = growFloats(64)
+  let gapTo = growFloats(64)
+  let gapLeft = growInts(64)
+  let gapRight = growInts(64)
   let starts = growFloats(64)
   let startsOf = -1
   let clipped = 0
@@ -187,7 +191,7 @@ export function createWalker(): Walker {
     else push(child, fromNs, toNs)
   }
 
-  /** Cuts one span between two moments. Gaps wait in `cover` until it is known whether a child off the path fills them. */
+  /** Cuts one span between two moments. Gaps wait until it is known whether a child off the path fills them. */
   function cutSpan(span: number, fromNs: number, toNs: number): number {
     const { childEnd, child, startNs, endNs } = tree
     const first = span === 0 ? 0 : (childEnd[span - 1] as number)
@@ -200,9 +204,9 @@ export function createWalker(): Walker {
       return 1
     }
     let off = 0
+    let gaps = 0
     let cursor = toNs
     let chosen = -1
-    cover.begin()
     for (let at = first; at < end; at++) {
       const row = child[at] as number
       const start = Math.max(startNs[row] as number, fromNs)
@@ -216,22 +220,50 @@ export function createWalker(): Walker {
         continue
       }
       stop = Math.min(stop, cursor)
-      if (stop < cursor) cover.section(stop, cursor, row, right)
+      if (stop < cursor) setGap(gaps++, stop, cursor, row, right)
       descend(span, row, start, stop)
       cursor = start
       chosen = row
       right = row
     }
-    if (fromNs < cursor) cover.section(fromNs, cursor, leftEdge, right)
+    if (fromNs < cursor) setGap(gaps++, fromNs, cursor, leftEdge, right)
+    if (off === 0) {
+      for (let i = 0; i < gaps; i++) {
+        addSelf(span, gapFrom[i] as number, gapTo[i] as number, gapLeft[i] as number, gapRight[i] as number)
+      }
+    } else {
+      fillGaps(span, gaps, off)
+    }
+    return 1 + end - first
+  }
+
+  function setGap(i: number, fromNs: number, toNs: number, left: number, right: number): void {
+    if (i === gapFrom.length) {
+      gapFrom = enlarge(gapFrom, i + 1)
+      gapTo = enlarge(gapTo, i + 1)
+      gapLeft = enlarge(gapLeft, i + 1)
+      gapRight = enlarge(gapRight, i + 1)
+    }
+    gapFrom[i] = fromNs
+    gapTo[i] = toNs
+    gapLeft[i] = left
+    gapRight[i] = right
+  }
+
+  /** Gaps of a span some of whose children are off the path: those may fill them. */
+  function fillGaps(span: number, gaps: number, off: number): void {
+    cover.begin()
+    for (let i = 0; i < gaps; i++) {
+      cover.section(gapFrom[i] as number, gapTo[i] as number, gapLeft[i] as number, gapRight[i] as number)
+    }
     for (let i = 0; i < off; i++) {
       const row = skipped[i] as number
       const rank = coverRank(tree, row)
-      if (rank < 0) continue
-      cover.add(row, rank, Math.max(startNs[row] as number, fromNs), Math.min(endNs[row] as number, toNs))
+      // Outside every gap it fills nothing; the cover ignores it.
+      if (rank >= 0) cover.add(row, rank, tree.startNs[row] as number, tree.endNs[row] as number)
     }
     coveredSpan = span
     cover.emit(addPiece)
-    return 1 + end - first
   }
 
   /**

@@ -30,8 +30,9 @@ export interface ClaimResolver {
    * Afterwards `restNs` says what is left of each piece. Returns whether `processing` was bounded from above.
    */
   readonly resolve: (tree: Tree, span: number, share: number, book: Book) => boolean
-  /** Conflicts since the last call, by source. */
-  readonly takeConflicts: () => Float64Array
+  readonly forgetConflicts: () => void
+  /** Conflicts since they were forgotten, by source, into `cells`; returns their sum. */
+  readonly countConflicts: (cells: Float64Array) => number
 }
 
 const firstCode: readonly number[] = evidenceSources.reduce<number[]>((codes, _, index) => {
@@ -69,6 +70,7 @@ export function createClaimResolver(): ClaimResolver {
   let takenTo = growFloats(16)
   let takenBy = growInts(16)
   const conflicts = new Float64Array(evidenceSources.length)
+  let conflictsSum = 0
   const phaseOpen = new Uint8Array(PHASES)
   let source = 0
   let base = 0
@@ -123,7 +125,7 @@ export function createClaimResolver(): ClaimResolver {
       addClaim(Sort.upTo, toPhase, withGrade, ns, 0)
     },
     conflict: () => {
-      conflicts[source] = (conflicts[source] as number) + 1
+      countConflict(source)
     }
   }
 
@@ -175,7 +177,7 @@ export function createClaimResolver(): ClaimResolver {
     takenFrom[taken] = fromNs
     takenTo[taken] = toNs
     takenBy[taken++] = sourceOf[claim] as number
-    if (whole && tookNs + excusedNs < toNs - fromNs) countConflict(claim)
+    if (whole && tookNs + excusedNs < toNs - fromNs) countConflict(sourceOf[claim] as number)
   }
 
   function bookAmount(claim: number, share: number, book: Book): void {
@@ -187,14 +189,14 @@ export function createClaimResolver(): ClaimResolver {
         spread(tookNs)
         book(view.span, to, grade[claim] as number, tookNs)
       }
-      if (tookNs < askedNs && sort[claim] === Sort.amount) countConflict(claim)
+      if (tookNs < askedNs && sort[claim] === Sort.amount) countConflict(sourceOf[claim] as number)
     }
     if (sort[claim] === Sort.upTo) phaseOpen[to] = 0
   }
 
-  function countConflict(claim: number): void {
-    const by = sourceOf[claim] as number
+  function countConflict(by: number): void {
     conflicts[by] = (conflicts[by] as number) + 1
+    conflictsSum += 1
   }
 
   function restNs(): number {
@@ -259,10 +261,13 @@ export function createClaimResolver(): ClaimResolver {
       }
       return phaseOpen[Phase.processing] === 0
     },
-    takeConflicts() {
-      const taken = conflicts.slice()
-      conflicts.fill(0)
-      return taken
+    forgetConflicts() {
+      if (conflictsSum > 0) conflicts.fill(0)
+      conflictsSum = 0
+    },
+    countConflicts(cells) {
+      cells.set(conflicts)
+      return conflictsSum
     }
   }
 }

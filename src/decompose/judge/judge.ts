@@ -46,7 +46,8 @@ export interface Judge {
   readonly judge: (from: number, to: number) => void
   /** The span's own time, all children considered; PHASE_SLOTS cells from `at`. Returns what in-process children cover. */
   readonly ownTime: (span: number, phaseNs: Float64Array, at: number) => number
-  readonly takeConflicts: () => Float64Array
+  /** Conflicts since `begin`, by source, into `cells`; returns their sum. */
+  readonly countConflicts: (cells: Float64Array) => number
 }
 
 export interface JudgeTools {
@@ -283,6 +284,7 @@ export function createJudge(tools: JudgeTools): Judge {
       tree = ofTree
       cut = ofCut
       verdict.rows = verdict.pieces = 0
+      claims.forgetConflicts()
     },
     judge(from, to) {
       if (verdict.rowEnd.length < to) {
@@ -313,6 +315,6 @@ export function createJudge(tools: JudgeTools): Judge {
       bookRest(span, bounded, book)
       return inProcessNs
     },
-    takeConflicts: claims.takeConflicts
+    countConflicts: claims.countConflicts
   }
 }

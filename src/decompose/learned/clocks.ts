@@ -30,6 +30,8 @@ export function createClocks(pairsMax: number): Clocks {
   let calls = new Float64Array(64)
   let offset = new Float64Array(64)
   let changed = new Uint8Array(64)
+  // Well-kept clocks agree, and then no span pays for a look-up.
+  let anyOffset = false
 
   function rowFor(from: number, to: number): number {
     const known = table.rows()
@@ -85,6 +87,7 @@ export function createClocks(pairsMax: number): Clocks {
       changed[row] = 1
     },
     offsetNs(from, to) {
+      if (!anyOffset) return 0
       const there = known(from, to)
       return there !== 0 ? there : -known(to, from)
     },
@@ -93,6 +96,7 @@ export function createClocks(pairsMax: number): Clocks {
         if (changed[row] === 1) offset[row] = estimate(row)
         changed[row] = 0
       }
+      anyOffset = offset.subarray(0, table.rows()).some((ns) => ns !== 0)
       table.trim((from, to) => {
         low.copyWithin(to * RING, from * RING, (from + 1) * RING)
         high.copyWithin(to * RING, from * RING, (from + 1) * RING)
@@ -116,7 +120,9 @@ export function createClocks(pairsMax: number): Clocks {
     },
     set(from, to, offsetNs) {
       const row = rowFor(from, to)
-      if (row >= 0) offset[row] = offsetNs
+      if (row < 0) return
+      offset[row] = offsetNs
+      anyOffset ||= offsetNs !== 0
     }
   }
 }
