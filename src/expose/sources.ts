@@ -1,6 +1,5 @@
 import { type CounterSample } from '../runtime/counters.ts'
 import { type Strings } from '../runtime/strings.ts'
-import { type Resources } from '../model/spans.ts'
 import { type TailTables } from '../model/tail.ts'
 
 /** What the clock of host `to` shows while that of `from` shows 0. */
@@ -40,7 +39,6 @@ export interface ExposeSources {
 
 export interface ExposeTools {
   readonly strings: Strings
-  readonly resources: Resources
   readonly nowMs: () => number
   readonly log: { readonly error: (fields: object, message: string) => void }
 }

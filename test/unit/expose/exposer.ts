@@ -31,7 +31,6 @@ export function testExposer(options: ExposerOptions = {}): TestExposer {
   const settings = { ...exposeSettings(exposeSection.parse({})), port: 0, ...options.settings }
   const tools = {
     strings: draft.strings,
-    resources: { rows: 0 } as never,
     nowMs: () => clock.nowMs,
     log: { error: (fields: object) => void logged.push(fields) }
   }
