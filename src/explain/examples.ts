@@ -33,8 +33,10 @@ export interface Examples {
 }
 
 export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTooLarge }: ExamplesTools): Examples {
-  /** When a band's next usual example is due, by row and band. */
+  /** When a band's next usual example is due, by row and band; of `none`, when floorNs ends. */
   let dueMs = new Float64Array(0)
+  /** Without bands every request may be the slowest: shorter than one that was not wanted needs no second look. */
+  let floorNs = new Float64Array(0)
   const candidate: Candidate = { row: 0, request: 0, band: 0, dominantPhase: 0 }
   const exemplar: ExemplarRequest = { band: 0, durationNs: 0, atMs: 0 }
 
@@ -44,11 +46,20 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     candidate.row = row[i] as number
     candidate.band = band[i] as number
     if (candidate.row === OTHER_ROW || (operations.counted.class[i] as number) > RequestClass.message) return false
-    if (candidate.band === Band.gtP99 || candidate.band === Band.none) return true
+    if (candidate.band === Band.gtP99) return true
     const due = candidate.row * BANDS + candidate.band
+    if (candidate.band === Band.none) {
+      return nowMs >= (dueMs[due] as number) || (requests.durationNs[i] as number) > (floorNs[candidate.row] as number)
+    }
     if (nowMs < (dueMs[due] as number) || !mayBeExample(candidate.band, requests.outcome[i] as number)) return false
     dueMs[due] = nowMs + usualEveryMs
     return true
+  }
+
+  function raiseFloor(row: number, durationNs: number, nowMs: number): void {
+    const due = row * BANDS + Band.none
+    if (nowMs >= (dueMs[due] as number)) dueMs[due] = nowMs + usualEveryMs
+    floorNs[row] = durationNs
   }
 
   function offerExemplars(operations: Operations, decomposition: Decomposition, kept: KeptTrace): void {
@@ -65,6 +76,7 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
   return {
     ensureRows(rows) {
       dueMs = grown(dueMs, rows * BANDS)
+      floorNs = grown(floorNs, rows)
       exemplars.ensureCells(rows * DURATION_BUCKETS)
     },
     consider(operations, decomposition, nowMs) {
@@ -73,7 +85,10 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
         if (!isCandidate(operations, decomposition, i, nowMs)) continue
         const { row } = candidate
         candidate.dominantPhase = dominantPhaseOf(decomposition, i, (phase) => bodyMeanNs(operations, row, phase))
-        if (!retained.wants(decomposition, candidate, nowMs)) continue
+        if (!retained.wants(decomposition, candidate, nowMs)) {
+          if (candidate.band === Band.none) raiseFloor(row, decomposition.requests.durationNs[i] as number, nowMs)
+          continue
+        }
         kept = retained.keep(decomposition, candidate, nowMs)
         if (kept === undefined) {
           onTooLarge()
@@ -87,6 +102,7 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     },
     clearRow(row) {
       dueMs.fill(0, row * BANDS, (row + 1) * BANDS)
+      floorNs[row] = 0
       retained.dropRow(row)
     }
   }

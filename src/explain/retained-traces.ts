@@ -16,7 +16,7 @@ import {
 
 /** Slowest examples kept per operation and dominant phase. */
 const PER_PHASE = 4
-/** Examples kept per operation of each other band: what normal looks like. */
+/** Examples kept per operation of each other band: what normal looks like; and the slowest while there are no bands. */
 const PER_BAND = 2
 /** Objects and map entry of a kept trace, beside its columns. */
 const OVERHEAD_BYTES = 400
@@ -25,7 +25,7 @@ const OVERHEAD_BYTES = 400
 interface Example {
   readonly kept: KeptTrace
   readonly row: number
-  /** Dominant phase of a slow one; PHASES + band of a usual one. */
+  /** Dominant phase of one of the tail; PHASES + band of any other. */
   readonly group: number
   readonly durationNs: number
   readonly band: number
@@ -119,7 +119,7 @@ export function createRetainedTraces(options: RetainedOptions): RetainedTraces {
   /** The example that a new one of this group would replace, 'none' while there is room, undefined if it is not wanted. */
   function place(candidate: Candidate, durationNs: number, nowMs: number): Example | 'none' | undefined {
     const group = groupOf(candidate)
-    const slow = group < PHASES
+    const slow = group < PHASES || candidate.band === Band.none
     let count = 0
     let worst: Example | undefined
     for (const example of examplesOf[candidate.row] ?? []) {
@@ -128,7 +128,7 @@ export function createRetainedTraces(options: RetainedOptions): RetainedTraces {
       if (example.atMs + options.windowMs <= nowMs) return example
       if (slow && (worst === undefined || example.durationNs < worst.durationNs)) worst = example
     }
-    if (count < (slow ? PER_PHASE : PER_BAND)) return 'none'
+    if (count < (group < PHASES ? PER_PHASE : PER_BAND)) return 'none'
     return worst !== undefined && durationNs > worst.durationNs ? worst : undefined
   }
 
@@ -218,9 +218,8 @@ export function createRetainedTraces(options: RetainedOptions): RetainedTraces {
   }
 }
 
-function groupOf(candidate: Candidate): number {
-  const slow = candidate.band === Band.gtP99 || candidate.band === Band.none
-  return slow ? candidate.dominantPhase : PHASES + candidate.band
+function groupOf({ band, dominantPhase }: Candidate): number {
+  return band === Band.gtP99 ? dominantPhase : PHASES + band
 }
 
 /** Whether a request of this band and outcome may be an example at all: failed fast ones say nothing about the body. */

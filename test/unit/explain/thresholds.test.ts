@@ -1,0 +1,124 @@
+import { expect, test } from '@jest/globals'
+import { createThresholds, REQUESTS_MIN, type Thresholds } from '../../../src/explain/thresholds.ts'
+import { sketchBin } from '../../../src/runtime/sketch.ts'
+import { MINUTE_MS, random, START_MS } from './explainers.ts'
+
+interface Rig {
+  readonly thresholds: Thresholds
+  readonly ns: Float64Array
+  readonly lost: () => number
+  readonly observe: (ns: number, nowMs: number, weight?: number) => void
+}
+
+function rig(sketchBytesMax = 1 << 20): Rig {
+  const ns = new Float64Array(4).fill(NaN)
+  let lost = 0
+  const onOverflow = (): void => void lost++
+  const thresholds = createThresholds({ windowMs: 10 * MINUTE_MS, sketchBytesMax, target: () => ns, onOverflow })
+  thresholds.ensureRows(1)
+  return {
+    thresholds,
+    ns,
+    lost: () => lost,
+    observe(value, nowMs, weight = 1) {
+      thresholds.advance(nowMs)
+      thresholds.observe(0, sketchBin(value), weight)
+    }
+  }
+}
+
+test('thresholds are within 2.2 % of the exact quantiles of the window', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const draw = random(seed)
+    const { thresholds, ns, observe } = rig()
+    const last: number[] = []
+    for (let minute = 0; minute < 25; minute++) {
+      for (let i = 0; i < 200; i++) {
+        const value = Math.round(1e6 * (1 + minute) * Math.exp(draw() * 4))
+        observe(value, START_MS + minute * MINUTE_MS + i)
+        if (minute >= 15) last.push(value)
+      }
+    }
+    thresholds.advance(START_MS + 25 * MINUTE_MS)
+    thresholds.settle(0)
+    last.sort((a, b) => a - b)
+    for (const [i, q] of [0.5, 0.95, 0.99, 0.999].entries()) {
+      const exact = last[Math.ceil(q * last.length) - 1] as number
+      expect({ seed, q, ok: Math.abs((ns[i] as number) / exact - 1) <= 0.022 }).toEqual({ seed, q, ok: true })
+    }
+    expect(thresholds.requests(0)).toBe(last.length)
+  }
+})
+
+test('there is no threshold below 200 requests, and the 200th brings it before any slice has passed', () => {
+  const { ns, observe } = rig()
+  for (let i = 1; i < REQUESTS_MIN; i++) observe(1e6, START_MS)
+  expect([...ns]).toEqual([NaN, NaN, NaN, NaN])
+  observe(1e6, START_MS)
+  expect(ns[0]).toBeGreaterThanOrEqual(1e6)
+})
+
+test('thresholds stand still within a slice once the first has passed', () => {
+  const { ns, observe } = rig()
+  for (let i = 0; i < 300; i++) observe(1e6, START_MS)
+  observe(1e6, START_MS + MINUTE_MS)
+  const before = [...ns]
+  for (let i = 0; i < 5_000; i++) observe(1e9, START_MS + MINUTE_MS + i)
+  expect([...ns]).toEqual(before)
+  observe(1e9, START_MS + 2 * MINUTE_MS)
+  expect(ns[0]).toBeGreaterThan(9e8)
+})
+
+test('what is older than the window no longer counts', () => {
+  const { thresholds, ns, observe } = rig()
+  for (let i = 0; i < 1_000; i++) observe(1e9, START_MS)
+  for (let i = 0; i < 300; i++) observe(1e6, START_MS + 5 * MINUTE_MS)
+  thresholds.advance(START_MS + 10 * MINUTE_MS)
+  thresholds.settle(0)
+  expect(ns[2]).toBeGreaterThan(9e8)
+  thresholds.advance(START_MS + 11 * MINUTE_MS)
+  thresholds.settle(0)
+  expect(ns[2]).toBeLessThan(1.1e6)
+  expect(thresholds.requests(0)).toBe(300)
+})
+
+test('an operation that falls below 200 requests in the window loses its thresholds', () => {
+  const { thresholds, ns, observe } = rig()
+  for (let i = 0; i < 300; i++) observe(1e6, START_MS)
+  thresholds.advance(START_MS + 60 * MINUTE_MS)
+  thresholds.settle(0)
+  expect([...ns]).toEqual([NaN, NaN, NaN, NaN])
+})
+
+test('weights move the quantiles, but only requests seen make 200', () => {
+  const { ns, observe } = rig()
+  for (let i = 0; i < 199; i++) observe(1e6, START_MS, 1_000)
+  expect(ns[0]).toBeNaN()
+  observe(1e9, START_MS, 1_000_000)
+  expect(ns[0]).toBeGreaterThan(9e8)
+})
+
+test('a clock that goes backward changes nothing', () => {
+  const { ns, observe } = rig()
+  for (let i = 0; i < 300; i++) observe(1e6, START_MS)
+  observe(1e6, START_MS - 30 * MINUTE_MS)
+  expect(ns[0]).toBeGreaterThanOrEqual(1e6)
+})
+
+test('a full sketch store says so instead of growing', () => {
+  const { lost, observe, thresholds } = rig(4 * 128)
+  for (let octave = 10; octave < 40; octave++) observe(2 ** octave + 1, START_MS)
+  expect(lost()).toBe(26)
+  expect(thresholds.bytes()).toBeLessThan(10_000)
+})
+
+test('a cleared row starts from nothing', () => {
+  const { thresholds, ns, observe } = rig()
+  for (let i = 0; i < 250; i++) observe(1e9, START_MS)
+  thresholds.clearRow(0)
+  ns.fill(NaN)
+  for (let i = 0; i < 199; i++) observe(1e6, START_MS)
+  expect(ns[0]).toBeNaN()
+  observe(1e6, START_MS)
+  expect(ns[3]).toBeLessThan(1.1e6)
+})
