@@ -12,6 +12,7 @@ import type { DecomposeSettings } from './settings.ts'
 export { evidenceWants } from './evidence/index.ts'
 export { decomposeSection, decomposeSettings, type DecomposeSettings } from './settings.ts'
 export type { DecomposeOptions } from './engine.ts'
+export { createGiants, GIANT_SPANS } from './giants.ts'
 export type { LearnedDump } from './learned/index.ts'
 
 export const decomposeCounters = {

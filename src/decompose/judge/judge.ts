@@ -84,6 +84,8 @@ export function createJudge(tools: JudgeTools): Judge {
   let cut: Cut
   let unit = 0
   let rowFlags = 0
+  // Set while a span is booked whose evidence says how much of it can have been processing at most.
+  let processingBounded = false
 
   function addRow(span: number, phase: number, grade: number, ns: number): void {
     const row = verdict.rows++
@@ -121,18 +123,27 @@ export function createJudge(tools: JudgeTools): Judge {
 
   const operationAt = (row: number): number => (row < 0 ? 0 : (tree.trace.operation[row] as number))
 
-  /** Own time of a span of `kind` or `trait` that no claim explains. */
-  function bookRest(span: number, boundedProcessing: boolean, book: typeof addRow): void {
+  /** Own time of a span between two rows (-1 = its edge) that no claim explains. */
+  function bookRest(span: number, left: number, right: number, restNs: number, book: typeof addRow): void {
     const { trace, trait } = tree
-    const kind = trace.kind[span] as number
-    const call = trait[span] === Trait.none && (kind === Kind.client || kind === Kind.producer)
-    for (let i = 0; i < pieces.n; i++) {
-      const restNs = pieces.restNs[i] as number
-      if (trait[span] === Trait.wait) book(span, Phase.queueWait, Grade.measured, restNs)
-      else if (trait[span] === Trait.transport) book(span, Phase.network, Grade.measured, restNs)
-      else if (call) bookCall(span, restNs, book)
-      else bookBody(span, i, boundedProcessing, book)
+    if (trait[span] === Trait.wait) {
+      book(span, Phase.queueWait, Grade.measured, restNs)
+    } else if (trait[span] === Trait.transport) {
+      book(span, Phase.network, Grade.measured, restNs)
+    } else {
+      const kind = trace.kind[span] as number
+      if (kind === Kind.client || kind === Kind.producer) bookCall(span, restNs, book)
+      else bookBody(span, left, right, restNs, book)
     }
+  }
+
+  /** Applies the span's claims to its pieces, then books what they leave. */
+  function bookPieces(span: number, share: number, book: typeof addRow): void {
+    processingBounded = claims.resolve(tree, span, share, book)
+    for (let i = 0; i < pieces.n; i++) {
+      bookRest(span, pieces.left[i] as number, pieces.right[i] as number, pieces.restNs[i] as number, book)
+    }
+    processingBounded = false
   }
 
   function bookCall(span: number, restNs: number, book: typeof addRow): void {
@@ -152,15 +163,12 @@ export function createJudge(tools: JudgeTools): Judge {
   }
 
   /** Processing up to what the operation's body needs for this piece; what is over it nothing proves. */
-  function bookBody(span: number, piece: number, boundedProcessing: boolean, book: typeof addRow): void {
-    const restNs = pieces.restNs[piece] as number
-    const left = pieces.left[piece] as number
-    const right = pieces.right[piece] as number
-    const service = resources.service[tree.trace.resource[span] as number] as number
+  function bookBody(span: number, left: number, right: number, restNs: number, book: typeof addRow): void {
     if (book === addRow) addPiece(span, left, right, restNs)
     if (restNs === 0) return
     let bodyNs = 0
-    if (!boundedProcessing) {
+    if (!processingBounded) {
+      const service = resources.service[tree.trace.resource[span] as number] as number
       const medianNs = bodies.medianNs(service, operationAt(span), operationAt(left), operationAt(right))
       if (medianNs > 0) bodyNs = Math.min(restNs, medianNs)
     }
@@ -207,30 +215,27 @@ export function createJudge(tools: JudgeTools): Judge {
 
   /** Sections [first, end) are one span's within one unit. */
   function judgeSpan(span: number, first: number, end: number): void {
-    claims.begin()
+    const evidence = hasEvidence(span)
     let selfNs = 0
+    if (evidence) claims.begin()
     for (let section = first; section < end; section++) {
-      const from = cut.fromNs[section] as number
-      const to = cut.toNs[section] as number
+      const fromNs = cut.fromNs[section] as number
+      const toNs = cut.toNs[section] as number
       const fill = cut.fill[section]
-      if (fill === Fill.self) {
-        claims.addPiece(from, to, cut.left[section] as number, cut.right[section] as number)
-        selfNs += to - from
-      } else if (fill === Fill.peer) {
+      if (fill === Fill.peer) {
         rowFlags = RowFlag.peer
-        addRow(span, Phase.downstream, Grade.measured, to - from)
+        addRow(span, Phase.downstream, Grade.measured, toNs - fromNs)
         rowFlags = 0
+      } else if (fill === Fill.child) {
+        bookChild(span, cut.cover[section] as number, toNs - fromNs)
+      } else if (evidence) {
+        claims.addPiece(fromNs, toNs, cut.left[section] as number, cut.right[section] as number)
+        selfNs += toNs - fromNs
       } else {
-        bookChild(span, cut.cover[section] as number, to - from)
+        bookRest(span, cut.left[section] as number, cut.right[section] as number, toNs - fromNs, addRow)
       }
     }
-    if (pieces.n === 0) return
-    let bounded = false
-    if (hasEvidence(span)) {
-      const share = cut.clipped[first] === 1 ? shareOfSelf(span, selfNs) : 1
-      bounded = claims.resolve(tree, span, share, addRow)
-    }
-    bookRest(span, bounded, addRow)
+    if (selfNs > 0) bookPieces(span, cut.clipped[first] === 1 ? shareOfSelf(span, selfNs) : 1, addRow)
   }
 
   /** Time of a span on the path that a child off the path covers: never the span's own processing. */
@@ -311,8 +316,7 @@ export function createJudge(tools: JudgeTools): Judge {
         else if (rank < 3) book(span, Phase.downstream, rank === 1 ? Grade.measured : Grade.inferred, ns)
         else inProcessNs += ns
       })
-      const bounded = hasEvidence(span) && claims.resolve(tree, span, 1, book)
-      bookRest(span, bounded, book)
+      bookPieces(span, 1, book)
       return inProcessNs
     },
     countConflicts: claims.countConflicts

@@ -1,0 +1,59 @@
+import type { Decomposition } from '../model/decomposition.ts'
+import type { TraceColumns } from '../model/spans.ts'
+import { copyTrace, markTrace, type TraceCopy, viewTrace } from '../model/trace-copy.ts'
+import type { Marks } from '../runtime/stage.ts'
+import type { DecomposeOptions } from './engine.ts'
+
+/** A trace above this many spans is decomposed in slices of it, so that nothing else waits for long. */
+export const GIANT_SPANS = 20_000
+/** Spans of giants that may wait for their turn. */
+const WAITING_SPANS_MAX = 4_000_000
+
+export interface Giants {
+  /** Copies a giant and lets it wait; false when there is no room: whoever holds it decomposes it at once. */
+  readonly add: (trace: TraceColumns, contextRows: number) => boolean
+  /** One slice of work. Returns the result when a giant is done; it holds until the next call. Throws what decomposing throws. */
+  readonly step: () => Decomposition | undefined
+  readonly waiting: () => boolean
+  readonly mark: (marks: Marks) => void
+  readonly bytes: () => number
+}
+
+type Slices = (trace: TraceColumns, options: DecomposeOptions, slice: number) => Generator<undefined, Decomposition>
+
+/** Giants wait in line, each decomposed slice by slice between other work. */
+export function createGiants(decomposeSliced: Slices): Giants {
+  const line: { readonly copy: TraceCopy; readonly contextRows: number }[] = []
+  let run: Generator<undefined, Decomposition> | undefined
+  const waitingSpans = (): number => line.reduce((sum, { copy }) => sum + copy.n, 0)
+
+  return {
+    add(trace, contextRows) {
+      if (waitingSpans() + trace.n > WAITING_SPANS_MAX) return false
+      line.push({ copy: copyTrace(trace), contextRows })
+      return true
+    },
+    step() {
+      const head = line[0]
+      if (head === undefined) return undefined
+      const options = { contextRows: head.contextRows, detail: false }
+      run ??= decomposeSliced(viewTrace(head.copy), options, GIANT_SPANS)
+      let ended = true
+      try {
+        const step = run.next()
+        ended = step.done === true
+        return step.done === true ? step.value : undefined
+      } finally {
+        if (ended) {
+          run = undefined
+          line.shift()
+        }
+      }
+    },
+    waiting: () => line.length > 0,
+    mark(marks) {
+      for (const { copy } of line) markTrace(viewTrace(copy), marks)
+    },
+    bytes: () => line.reduce((sum, { copy }) => sum + copy.buffer.byteLength, 0)
+  }
+}

@@ -1,0 +1,161 @@
+import {
+  type AcceptNext,
+  createDecoderCounters,
+  createMetricsDecoder,
+  createResources,
+  createSpanDecoder,
+  decoderLimits
+} from './accept/index.ts'
+import { createAssembler } from './assemble/index.ts'
+import { createDecomposer, createGiants, evidenceWants, GIANT_SPANS } from './decompose/index.ts'
+import { createExplainer, summarize } from './explain/index.ts'
+import { type ExposeSources, type ExposeTools, traceDocument } from './expose/index.ts'
+import type { Decomposition } from './model/decomposition.ts'
+import type { TraceColumns } from './model/spans.ts'
+import { createCounters } from './runtime/counters.ts'
+import { createStrings } from './runtime/strings.ts'
+import { createSweeper } from './runtime/sweeper.ts'
+import type { Settings } from './settings/settings.ts'
+
+export interface Pipeline {
+  /** Takes the bodies of export requests. */
+  readonly accept: AcceptNext
+  /** Everything there is to show. */
+  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs'>
+  readonly names: Pick<ExposeTools, 'strings' | 'resources'>
+  /** Does a bounded slice of work; gives the number of traces that it closed. Call it a few times a second. */
+  readonly tick: (nowMs: number) => number
+  /** Closes and counts every open trace. */
+  readonly shutdown: (nowMs: number) => void
+}
+
+export interface PipelineTools {
+  readonly log: { readonly error: (fields: object, message: string) => void }
+  readonly nowMs: () => number
+  readonly seed: number
+}
+
+const stringLimits = { stringsMax: 1 << 19, bytesMax: 48 * 1024 ** 2, stringBytesMax: 512 }
+/** What was learned counts from the next publication on, so that all requests between two are judged alike. */
+const PUBLISH_EVERY_MS = 10_000
+/** Time that giants may take of a tick. */
+const GIANTS_MS = 20
+
+const stages = ['decompose', 'explain'] as const
+const counterTable = {
+  tail_stage_errors_total: { help: 'Traces dropped because a stage failed on them.', label: 'stage', values: stages }
+}
+
+/** The whole service on one screen, built back to front: each stage is given the one after it. */
+export function buildPipeline(settings: Settings, tools: PipelineTools): Pipeline {
+  const counters = createCounters(counterTable)
+  const strings = createStrings({ ...stringLimits, seed: tools.seed })
+  const resources = createResources(strings, decoderLimits)
+  const names = { strings, resources }
+  const explain = createExplainer(settings.explain, names)
+  const decompose = createDecomposer(settings.decompose, names)
+  const giants = createGiants(decompose.decomposeSliced)
+  const assemble = createAssembler(
+    settings.assemble,
+    { resources, seed: tools.seed },
+    { closed: onClosed, late: explain.late }
+  )
+  const decoderTools = { ...names, wants: evidenceWants, limits: decoderLimits, counters: createDecoderCounters() }
+  const spans = createSpanDecoder(decoderTools)
+  const points = createMetricsDecoder(decoderTools)
+  const sweeper = createSweeper(names, [assemble, explain, decompose, giants])
+  let closed = 0
+  let publishAtMs = 0
+  let lastMs = tools.nowMs()
+
+  /** A stage that fails costs its trace, never the process. */
+  function guarded<T>(stage: (typeof stages)[number], work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (reason) {
+      counters.add('tail_stage_errors_total', 1, stages.indexOf(stage))
+      tools.log.error({ err: reason, stage }, 'a stage failed; its trace is dropped')
+      return undefined
+    }
+  }
+
+  function onClosed(trace: TraceColumns, contextRows: number): void {
+    closed += 1
+    if (trace.n > GIANT_SPANS && giants.add(trace, contextRows)) return
+    const result = guarded('decompose', () => decompose.decompose(trace, { contextRows, detail: false }))
+    if (result !== undefined) count(result)
+  }
+
+  function count(result: Decomposition): void {
+    guarded('explain', () => {
+      decompose.learn(result, explain.consume(result, lastMs))
+    })
+  }
+
+  function advanceGiants(): void {
+    const untilMs = tools.nowMs() + GIANTS_MS
+    while (giants.waiting() && tools.nowMs() < untilMs) {
+      const result = guarded('decompose', giants.step)
+      if (result !== undefined) count(result)
+    }
+  }
+
+  function tick(nowMs: number): number {
+    lastMs = nowMs
+    closed = 0
+    assemble.tick(nowMs)
+    advanceGiants()
+    explain.tick(nowMs)
+    if (nowMs >= publishAtMs) {
+      decompose.publish()
+      publishAtMs = nowMs + PUBLISH_EVERY_MS
+    }
+    sweeper.tick()
+    return closed
+  }
+
+  return {
+    accept: {
+      traces(body, encoding) {
+        const refused = encoding === 'json' ? spans.decodeJson(body, lastMs) : spans.decodeProtobuf(body, lastMs)
+        assemble.consume(spans.batch, lastMs)
+        return refused
+      },
+      metrics: (body, encoding) =>
+        encoding === 'json' ? points.decodeJson(body, lastMs) : points.decodeProtobuf(body, lastMs),
+      admission: () => undefined
+    },
+    sources: {
+      tables: explain.tables,
+      counters: [decoderTools.counters, assemble.counters, decompose.counters, explain.counters, counters],
+      memory: () => ({
+        strings: strings.bytes(),
+        ...assemble.memory(),
+        ...decompose.memory(),
+        giants: giants.bytes(),
+        ...explain.memory()
+      }),
+      clockOffsets: decompose.clockOffsets,
+      learned: () => ({ schema: 'tailspan.learned/1', decompose: decompose.learned(), explain: explain.learned() }),
+      traceDocument(traceId) {
+        const trace = explain.tables.retained(traceId)
+        if (trace === undefined) return undefined
+        const result = decompose.decompose(trace, { contextRows: 0, detail: true })
+        return traceDocument(result, explain.bandsOf(result), names)
+      },
+      operations: () => summarize(explain.tables, strings).operations,
+      blame: () => summarize(explain.tables, strings).blame
+    },
+    names,
+    tick,
+    shutdown(nowMs) {
+      lastMs = nowMs
+      assemble.shutdown(nowMs)
+      while (giants.waiting()) {
+        const result = guarded('decompose', giants.step)
+        if (result !== undefined) count(result)
+      }
+      explain.shutdown(nowMs)
+    }
+  }
+}
