@@ -54,7 +54,7 @@ async function benchScrape(): Promise<ScrapeFigures[]> {
   const settings = { ...exposeSettings(exposeSection.parse({})), port: 0, zeroFirstMs: 0 }
   const exposer = createExposer(
     settings,
-    { strings: draft.strings, nowMs: Date.now, log: console },
+    { strings: draft.strings, resources: draft.resources, nowMs: Date.now, log: console },
     {
       tables: draft.tables,
       counters: [],

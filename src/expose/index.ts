@@ -11,6 +11,7 @@ import { counterFamilies, ownFamilies, type OwnDurations } from './own-families.
 import { createProcessMetrics } from './process-metrics.ts'
 import { createScraper, type Scraper } from './scrape.ts'
 import { createServer } from './server.ts'
+import { createSeriesNames } from './series-names.ts'
 import { type ExposeSettings } from './settings.ts'
 import { eventLoopTurn, type Turn } from './slice-stream.ts'
 import { type ExposeSources, type ExposeTools } from './sources.ts'
@@ -55,14 +56,15 @@ export function createExposer(
     },
     ingest: createDurationHistogram()
   }
+  const nameOf = createSeriesNames(tools.strings)
   const processMetrics = createProcessMetrics()
   const scraper = createScraper({
     settings,
     tools,
     counters,
-    exposition: createExposition(sources, tools, zeroFirst),
+    exposition: createExposition(sources.tables, { nowMs: tools.nowMs, nameOf, zeroFirst }),
     families: async () => [
-      ...ownFamilies(sources, tools, durations),
+      ...ownFamilies(sources, nameOf, durations),
       ...counterFamilies([...sources.counters, counters]),
       ...(await processMetrics())
     ],

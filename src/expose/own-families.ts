@@ -4,7 +4,7 @@ import { type DurationHistogram } from './duration-histogram.ts'
 import { formats, type Format } from './negotiate.ts'
 import { type Sample, type SampledFamily } from './sampled-family.ts'
 import { series } from './series.ts'
-import { type ExposeSources, type ExposeTools } from './sources.ts'
+import { type ExposeSources } from './sources.ts'
 
 /** How long Tailspan's own work took. */
 export interface OwnDurations {
@@ -15,7 +15,7 @@ export interface OwnDurations {
 /** The series beside the tables: of services, of hosts, and of Tailspan itself. */
 export function ownFamilies(
   { tables, memory, clockOffsets, version }: ExposeSources,
-  { strings }: ExposeTools,
+  nameOf: (id: number) => string,
   durations: OwnDurations
 ): SampledFamily[] {
   return [
@@ -23,7 +23,7 @@ export function ownFamilies(
       family: series.sampling,
       samples: tables.samplings().map(({ service, sampling }) => ({
         labels: [
-          ['service_name', strings.text(service)],
+          ['service_name', nameOf(service)],
           ['sampling', samplings[sampling] ?? 'unknown']
         ],
         value: 1

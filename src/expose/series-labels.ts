@@ -1,4 +1,3 @@
-import { type Strings } from '../runtime/strings.ts'
 import { GRADES, PHASES, PHASE_SLOTS, grades, phases } from '../model/phases.ts'
 import { BANDS, OUTCOMES, QUANTILES, bands, outcomes, quantiles } from '../model/requests.ts'
 import { type TailTables } from '../model/tail.ts'
@@ -42,7 +41,7 @@ interface SlotEntry<Labels> {
 export function createSeriesLabels<Labels>(
   encoding: Encoding<Labels>,
   tables: TailTables,
-  strings: Strings
+  nameOf: (id: number) => string
 ): SeriesLabels<Labels> {
   const rows: (RowEntry<Labels> | undefined)[] = []
   const slots: (SlotEntry<Labels> | undefined)[] = []
@@ -56,8 +55,8 @@ export function createSeriesLabels<Labels>(
     const known = rows[row]
     if (known?.createdMs === createdMs && known.service === service && known.operation === operation) return known
     const labels = encoding.row([
-      ['service_name', strings.text(service)],
-      ['operation', strings.text(operation)]
+      ['service_name', nameOf(service)],
+      ['operation', nameOf(operation)]
     ])
     return (rows[row] = { createdMs, service, operation, labels })
   }
@@ -73,10 +72,10 @@ export function createSeriesLabels<Labels>(
       if (known.operation === operation) return known
     }
     const labels = encoding.row([
-      ['root_service_name', strings.text(root.service)],
-      ['root_operation', strings.text(root.operation)],
-      ['culprit_service_name', strings.text(service)],
-      ['culprit_operation', strings.text(operation)]
+      ['root_service_name', nameOf(root.service)],
+      ['root_operation', nameOf(root.operation)],
+      ['culprit_service_name', nameOf(service)],
+      ['culprit_operation', nameOf(operation)]
     ])
     return (slots[slot] = { createdMs, root, service, operation, labels })
   }

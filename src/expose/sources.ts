@@ -1,6 +1,6 @@
 import { type CounterSample } from '../runtime/counters.ts'
-import { type Strings } from '../runtime/strings.ts'
 import { type TailTables } from '../model/tail.ts'
+import { type Names } from './trace-document.ts'
 
 /** What the clock of host `to` shows while that of `from` shows 0. */
 export interface ClockOffset {
@@ -37,8 +37,7 @@ export interface ExposeSources {
   readonly startedMs: number
 }
 
-export interface ExposeTools {
-  readonly strings: Strings
+export interface ExposeTools extends Names {
   readonly nowMs: () => number
   readonly log: { readonly error: (fields: object, message: string) => void }
 }

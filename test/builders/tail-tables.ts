@@ -3,6 +3,7 @@ import { SKETCH_BINS, sketchBin } from '../../src/runtime/sketch.ts'
 import { createStrings, OTHER_ID, type Strings } from '../../src/runtime/strings.ts'
 import { GRADES, PHASES, PHASE_SLOTS } from '../../src/model/phases.ts'
 import { BANDS, OUTCOMES, QUANTILES } from '../../src/model/requests.ts'
+import { type Resources } from '../../src/model/spans.ts'
 import {
   DURATION_BUCKETS,
   durationBounds,
@@ -41,6 +42,7 @@ export interface TableDraft {
   readonly blame: Mutable<BlameTable>
   readonly exemplars: ExemplarTable
   readonly strings: Strings
+  readonly resources: Resources
   readonly samplings: ServiceSampling[]
   readonly retained: Map<string, RetainedTrace[]>
   readonly addOperation: (service: string, operation: string, createdMs?: number) => number
@@ -54,9 +56,18 @@ export interface TableDraft {
   readonly freeRow: (row: number) => void
 }
 
+const noResources: Resources = {
+  rows: 0,
+  service: new Uint32Array(0),
+  process: new Uint32Array(0),
+  host: new Uint32Array(0),
+  version: new Uint32Array(0),
+  language: new Uint8Array(0)
+}
+
 const strings = () => createStrings({ stringsMax: 100_000, bytesMax: 1 << 26, stringBytesMax: 1024, seed: 7 })
 
-export function draftTables(rows = 16, slots = 16): TableDraft {
+export function draftTables(rows = 64, slots = 64): TableDraft {
   const names = strings()
   const sketches = new Map<number, Float64Array>()
   const operations = emptyOperations(rows, (row) => sketches.get(row))
@@ -112,6 +123,7 @@ export function draftTables(rows = 16, slots = 16): TableDraft {
     blame,
     exemplars,
     strings: names,
+    resources: noResources,
     samplings,
     retained,
     addOperation,

@@ -31,6 +31,7 @@ export function testExposer(options: ExposerOptions = {}): TestExposer {
   const settings = { ...exposeSettings(exposeSection.parse({})), port: 0, ...options.settings }
   const tools = {
     strings: draft.strings,
+    resources: draft.resources,
     nowMs: () => clock.nowMs,
     log: { error: (fields: object) => void logged.push(fields) }
   }
