@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { acceptSection, acceptSettings, createAcceptor } from '../src/accept/index.ts'
+
+// Server CPU per request of accept's transport alone: bodies are read, counted and forgotten.
+const { values } = parseArgs({
+  options: {
+    bytes: { type: 'string', default: '225000' },
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
+    connections: { type: 'string', default: '8' },
+    streams: { type: 'string', default: '4' }
+  }
+})
+const WARM_UP_MS = 1000
+
+async function measure(kind: 'grpc' | 'http'): Promise<string> {
+  let requests = 0
+  const take = (): { rejected: number; message: string } => {
+    requests += 1
+    return { rejected: 0, message: '' }
+  }
+  const settings = acceptSettings(acceptSection.parse({ grpc_port: 0, http_port: 0 }))
+  const log = { info() {}, warn: console.warn }
+  const tools = { log, nowMs: Date.now, random: Math.random }
+  const acceptor = createAcceptor(settings, tools, { traces: take, metrics: take, admission: () => undefined })
+  const { grpc } = await acceptor.listen()
+  const client = spawn(
+    process.execPath,
+    [
+      new URL('./transport-client.ts', import.meta.url).pathname,
+      kind,
+      String(grpc.port),
+      values.bytes,
+      values.connections,
+      values.streams
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] }
+  )
+  while (requests === 0) await sleep(10)
+  await sleep(WARM_UP_MS)
+  const [before, cpu, start] = [requests, process.cpuUsage(), performance.now()]
+  await sleep(Number(values.seconds) * 1000)
+  const { user, system } = process.cpuUsage(cpu)
+  const done = requests - before
+  const perSecond = (done / (performance.now() - start)) * 1000
+  client.kill()
+  await acceptor.close(500)
+  return `| ${kind} | ${values.bytes} | ${perSecond.toFixed(0)} | ${((user + system) / done).toFixed(0)} | ${(user / done).toFixed(0)} | ${(system / done).toFixed(0)} |`
+}
+
+console.log('| transport | body bytes | requests/s | CPU µs/request | user | system |')
+console.log('|---|---|---|---|---|---|')
+for (let round = 0; round < Number(values.rounds); round++) {
+  console.log(await measure('http'))
+  console.log(await measure('grpc'))
+}

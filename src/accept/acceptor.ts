@@ -1,0 +1,115 @@
+import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, type Socket } from 'node:net'
+import { Fault } from '../runtime/fault.ts'
+import { createApp } from './app.ts'
+import { createBudget } from './budget.ts'
+import { createConnections } from './connections.ts'
+import { countCut, createAcceptCounters, type AcceptCounters } from './counters.ts'
+import { createHttp1Server } from './http1.ts'
+import { serveHttp2 } from './http2.ts'
+import { createIntake, type AcceptNext, type AcceptTools } from './intake.ts'
+import { type AcceptSettings } from './settings.ts'
+import { sniff } from './sniff.ts'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface Acceptor {
+  readonly listen: () => Promise<{ readonly grpc: Address; readonly http: Address }>
+  /** Takes nothing new, finishes what is under way, and cuts what is left after so long. */
+  readonly close: (graceMs: number) => Promise<void>
+  readonly counters: AcceptCounters
+  readonly memory: () => Readonly<Record<string, number>>
+}
+
+/** OTLP in, over gRPC and HTTP, any protocol on either port: told apart by the first bytes of a connection. */
+export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, next: AcceptNext): Acceptor {
+  const counters = createAcceptCounters()
+  const budget = createBudget(settings.inFlightBytesMax)
+  const intake = createIntake({ settings, tools, budget, counters }, next)
+  const retiring = new WeakSet<Socket>()
+  const app = createApp({ intake, isLast: (request) => retiring.has(request.raw.socket) })
+  const route = (request: IncomingMessage, response: ServerResponse): void => {
+    app.routing(request, response)
+  }
+  const limits = {
+    connectionsMax: settings.connectionsMax,
+    ageMaxMs: settings.connectionAgeMaxMs,
+    random: tools.random
+  }
+  const connections = createConnections(limits, counters)
+  const retire = (socket: Socket): void => {
+    retiring.add(socket)
+  }
+
+  function onConnection(socket: Socket, serveHttp1: () => void): void {
+    const connection = connections.open(socket)
+    if (connection === undefined) return
+    sniff(socket, settings.headersTimeoutMs, {
+      http1() {
+        counters.add('tail_ingest_connections_total', 1, 0)
+        connection.retire = () => {
+          retire(socket)
+        }
+        serveHttp1()
+      },
+      http2() {
+        counters.add('tail_ingest_connections_total', 1, 1)
+        connection.retire = serveHttp2(socket, { settings, intake, counters, route })
+      },
+      silent() {
+        countCut(counters, 'silent')
+      }
+    })
+  }
+
+  const parts = { settings, route, refuse: intake.refuse, onConnection, retire }
+  const servers = { grpc: createHttp1Server(parts), http: createHttp1Server(parts) }
+
+  return {
+    async listen() {
+      await app.ready()
+      const grpc = await listenOn(servers.grpc, settings.host, settings.grpcPort)
+      try {
+        return { grpc, http: await listenOn(servers.http, settings.host, settings.httpPort) }
+      } catch (error) {
+        servers.grpc.close()
+        throw error
+      }
+    },
+    async close(graceMs) {
+      const ended = Promise.all([closed(servers.grpc), closed(servers.http)])
+      connections.retireAll()
+      const timer = setTimeout(connections.cutAll, graceMs)
+      await ended
+      clearTimeout(timer)
+      await app.close()
+    },
+    counters,
+    memory() {
+      const { inFlightBytes, pooledBytes } = budget.memory()
+      return { accept_in_flight: inFlightBytes, accept_buffers: pooledBytes }
+    }
+  }
+}
+
+function listenOn(server: Server, host: string, port: number): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new Fault('BAD_SETTINGS', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }))
+    })
+    server.listen(port, host, () => {
+      resolve({ host, port: (server.address() as AddressInfo).port })
+    })
+  })
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => {
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,166 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  constants,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream
+} from 'node:http2'
+import { type Socket } from 'node:net'
+import { mediaType } from './app.ts'
+import { freeMemory } from './budget.ts'
+import { countCut, type AcceptCounters } from './counters.ts'
+import { answerCall } from './grpc.ts'
+import { type Intake } from './intake.ts'
+import { type AcceptSettings } from './settings.ts'
+
+/** Windows wide enough that a usual batch comes in one go: 1.5 times the requests of the 64 KiB default. */
+const STREAM_WINDOW_BYTES = 1 << 20
+const CONNECTION_WINDOW_BYTES = 4 << 20
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADER_PAIRS_MAX = 64
+const STREAM_ID_MAX = 2 ** 31 - 1
+/** How long a sender may take to see that it should open no more streams. */
+const GOAWAY_NOTICE_MS = 1000
+
+export interface Http2Parts {
+  readonly settings: AcceptSettings
+  readonly intake: Intake
+  readonly counters: AcceptCounters
+  /** Takes the requests that are not gRPC. */
+  readonly route: (request: IncomingMessage, response: ServerResponse) => void
+}
+
+/**
+ * Speaks HTTP/2 on a socket. gRPC calls are answered on the bare stream: Node's compatibility layer (its request and
+ * response objects, and a router behind them) costs about as much as all the rest. Returns what retires the connection.
+ */
+export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
+  const { settings, intake } = parts
+  const session = performServerHandshake(socket, {
+    maxHeaderListPairs: HEADER_PAIRS_MAX,
+    settings: {
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxConcurrentStreams: settings.streamsMax,
+      maxHeaderListSize: HEADER_BYTES_MAX
+    }
+  })
+  session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
+  session.on('error', ignore)
+  const memory = createReceiveMemory()
+  let openStreams = 0
+  let seenStreams = 0
+
+  session.on('stream', (stream: ServerHttp2Stream, headers, _flags, rawHeaders?: string[]) => {
+    openStreams += 1
+    seenStreams += 1
+    stream.on('error', ignore)
+    stream.once('close', () => {
+      openStreams -= 1
+    })
+    if (isGrpc(headers)) {
+      answerCall(intake, { stream, headers, release: memory.release }).catch(() => {
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      })
+      return
+    }
+    memory.keepAll()
+    const request = new Http2ServerRequest(stream, headers, {}, rawHeaders ?? [])
+    const response = new Http2ServerResponse(stream)
+    parts.route(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+  })
+
+  const retire = retirement(session)
+  endWhenSilent(session, parts)
+  endWhenIdle({ session, parts, retire, state: () => ({ openStreams, seenStreams }) })
+  return retire
+}
+
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  const type = mediaType(headers['content-type'])
+  return headers[':method'] === 'POST' && (type === 'application/grpc' || type === 'application/grpc+proto')
+}
+
+/** First says that no more streams should be opened, and stops taking them when the sender has had time to hear it. */
+function retirement(session: ServerHttp2Session): () => void {
+  let retiring = false
+  return () => {
+    if (retiring || session.destroyed) return
+    retiring = true
+    session.goaway(constants.NGHTTP2_NO_ERROR, STREAM_ID_MAX)
+    const timer = setTimeout(end, GOAWAY_NOTICE_MS)
+    function end(): void {
+      clearTimeout(timer)
+      session.close()
+    }
+    // The answer to a ping that follows the notice proves that the notice was read.
+    session.ping(end)
+  }
+}
+
+function endWhenSilent(session: ServerHttp2Session, parts: Http2Parts): void {
+  const timer = setTimeout(() => {
+    countCut(parts.counters, 'silent')
+    session.destroy()
+  }, parts.settings.headersTimeoutMs)
+  const done = (): void => {
+    clearTimeout(timer)
+  }
+  session.once('remoteSettings', done).once('close', done)
+}
+
+interface Idleness {
+  readonly session: ServerHttp2Session
+  readonly parts: Http2Parts
+  readonly retire: () => void
+  readonly state: () => { readonly openStreams: number; readonly seenStreams: number }
+}
+
+/** Looks once per idle time instead of starting a timer after each request. */
+function endWhenIdle({ session, parts, retire, state }: Idleness): void {
+  let seenBefore = 0
+  const timer = setInterval(() => {
+    const { openStreams, seenStreams } = state()
+    if (openStreams === 0 && seenStreams === seenBefore) {
+      countCut(parts.counters, 'idle')
+      clearInterval(timer)
+      retire()
+    }
+    seenBefore = seenStreams
+  }, parts.settings.idleTimeoutMs)
+  session.once('close', () => {
+    clearInterval(timer)
+  })
+}
+
+interface ReceiveMemory {
+  readonly release: (piece: Buffer) => void
+  readonly keepAll: () => void
+}
+
+/**
+ * Frees what a socket read was held in when the next read's first piece comes (see `free` in budget.ts for why). By then
+ * all of its pieces have been copied, as long as the connection carries nothing but gRPC calls: those copy each piece at once.
+ */
+function createReceiveMemory(): ReceiveMemory {
+  let keeping = false
+  let last: ArrayBufferLike | undefined
+  return {
+    release(piece) {
+      const memory = piece.buffer
+      if (memory === last) return
+      if (!keeping && last !== undefined) freeMemory(last)
+      last = memory
+    },
+    keepAll() {
+      keeping = true
+      last = undefined
+    }
+  }
+}
+
+function ignore(): void {
+  // 'close' follows, and says all there is to say.
+}

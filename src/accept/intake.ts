@@ -1,0 +1,162 @@
+import { type Readable } from 'node:stream'
+import { Fault } from '../runtime/fault.ts'
+import { type Signal, type Verdict } from './answers.ts'
+import { createBody, GRPC_PREFIX_BYTES, receive, tooLarge } from './body.ts'
+import { type Budget } from './budget.ts'
+import { countRefusal, protocols, type AcceptCounters, type Protocol } from './counters.ts'
+import { inflated } from './inflate.ts'
+import { busy, refusalOf, type Refusal } from './refusals.ts'
+import { type AcceptSettings } from './settings.ts'
+import { type Encoding } from './status.ts'
+
+/** Where bodies go. Called with bytes that are valid until it returns; throws a Fault to refuse all of them. */
+export interface AcceptNext {
+  readonly traces: (body: Uint8Array, encoding: Encoding) => Verdict
+  readonly metrics: (body: Uint8Array, encoding: Encoding) => Verdict
+  /** Asked before a body is read; an answer refuses it. */
+  readonly admission: () => { readonly retryAfterMs: number } | undefined
+}
+
+export interface AcceptTools {
+  readonly log: {
+    readonly info: (fields: object, message: string) => void
+    readonly warn: (fields: object, message: string) => void
+  }
+  readonly nowMs: () => number
+  /** From 0 to 1. */
+  readonly random: () => number
+}
+
+/** A request as its headers describe it. */
+export interface Arrival {
+  readonly signal: Signal
+  readonly protocol: Protocol
+  readonly gzip: boolean
+  readonly declaredBytes: number | undefined
+  /** How long its sender will wait for the answer; Infinity = for ever. */
+  readonly timeoutMs: number
+  readonly source: Readable
+  /** Called with each piece of the body once it has been copied. */
+  readonly release: (piece: Buffer) => void
+}
+
+export interface Intake {
+  /** Decides on a request, reads it and hands it on. The one place for whatever must be settled before a body is read. */
+  readonly take: (arrival: Arrival) => Promise<Verdict | Refusal>
+  /** Counts a refusal made elsewhere and gives it its final shape. */
+  readonly refuse: (refusal: Refusal) => Refusal
+}
+
+export function isRefusal(outcome: Verdict | Refusal): outcome is Refusal {
+  return 'reason' in outcome
+}
+
+const MISTAKES_LOGGED_EVERY_MS = 10_000
+
+interface IntakeParts {
+  readonly settings: AcceptSettings
+  readonly tools: AcceptTools
+  readonly budget: Budget
+  readonly counters: AcceptCounters
+}
+
+export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
+  const { settings, tools, budget, counters } = parts
+  const bytesMax = settings.requestBytesMax
+  let mistakeLoggedMs = -Infinity
+
+  function admit(arrival: Arrival): Refusal | undefined {
+    const pressed = next.admission()
+    if (pressed !== undefined) return busy('memory is short', pressed.retryAfterMs)
+    const declared = arrival.declaredBytes ?? 0
+    const framing = arrival.protocol === 'grpc' ? GRPC_PREFIX_BYTES : 0
+    if (declared > bytesMax + framing) return tooLarge(bytesMax)
+    if (!budget.fits(Math.max(declared, 1)))
+      return busy('too many bytes of requests are under way (in_flight_bytes_max)')
+    return undefined
+  }
+
+  async function read(arrival: Arrival): Promise<Verdict | Refusal> {
+    const refusal = admit(arrival)
+    if (refusal !== undefined) return refusal
+    const { source, release, declaredBytes, protocol } = arrival
+    const deadlineMs = tools.nowMs() + arrival.timeoutMs
+    const body = createBody({ budget, bytesMax, framed: protocol === 'grpc', declaredBytes })
+    try {
+      const timeoutMs = Math.min(settings.bodyTimeoutMs, arrival.timeoutMs)
+      const stopped = await receive({ source, body, timeoutMs, release })
+      if (stopped !== undefined) return stopped
+      if (tools.nowMs() > deadlineMs) return { reason: 'timeout', message: 'the deadline passed before the body came' }
+      return await open(arrival, body.bytes())
+    } finally {
+      body.free()
+    }
+  }
+
+  /** Takes the body out of its gRPC frame and its gzip. */
+  function open(arrival: Arrival, wire: Buffer): Verdict | Refusal | Promise<Verdict | Refusal> {
+    const framed = arrival.protocol === 'grpc'
+    const broken = framed ? brokenFrame(wire, arrival.gzip) : undefined
+    if (broken !== undefined) return broken
+    const bytes = framed ? wire.subarray(GRPC_PREFIX_BYTES) : wire
+    const compressed = framed ? wire[0] === 1 : arrival.gzip
+    if (!compressed) return handOn(arrival, wire.length, bytes)
+    return inflated(bytes, { budget, bytesMax }, (plain) => handOn(arrival, wire.length, plain))
+  }
+
+  function handOn({ signal, protocol }: Arrival, wireBytes: number, bytes: Buffer): Verdict | Refusal {
+    try {
+      const verdict = next[signal](bytes, protocol === 'http_json' ? 'json' : 'protobuf')
+      const label = protocols.indexOf(protocol)
+      counters.add('tail_ingest_requests_total', 1, label)
+      counters.add('tail_ingest_wire_bytes_total', wireBytes, label)
+      counters.add('tail_ingest_body_bytes_total', bytes.length, label)
+      return verdict
+    } catch (error) {
+      const refusal = refusalOf(Fault.from(error))
+      if (refusal.reason === 'internal') logMistake(error)
+      return refusal
+    }
+  }
+
+  function logMistake(error: unknown): void {
+    const nowMs = tools.nowMs()
+    if (nowMs - mistakeLoggedMs < MISTAKES_LOGGED_EVERY_MS) return
+    mistakeLoggedMs = nowMs
+    tools.log.warn({ error }, 'a request could not be handled; further ones within 10 s are only counted')
+  }
+
+  function refuse(refusal: Refusal): Refusal {
+    countRefusal(counters, refusal)
+    if (refusal.retryAfterMs === undefined) return refusal
+    // Senders that were refused together must not come back together.
+    return { ...refusal, retryAfterMs: Math.round(refusal.retryAfterMs * (1 + tools.random() / 2)) }
+  }
+
+  return {
+    async take(arrival) {
+      try {
+        const outcome = await read(arrival)
+        return isRefusal(outcome) ? refuse(outcome) : outcome
+      } catch (error) {
+        logMistake(error)
+        return refuse(refusalOf(Fault.from(error)))
+      }
+    },
+    refuse
+  }
+}
+
+function brokenFrame(wire: Buffer, gzip: boolean): Refusal | undefined {
+  const declared = wire.length < GRPC_PREFIX_BYTES ? -1 : wire.readUInt32BE(1)
+  const message = wire.length - GRPC_PREFIX_BYTES
+  if (message < declared || declared < 0) return badFrame('the gRPC message is cut short')
+  if (message > declared) return badFrame('more than one gRPC message in a unary call')
+  if ((wire[0] as number) > 1) return badFrame('unknown flags before the gRPC message')
+  if (wire[0] === 1 && !gzip) return badFrame('the gRPC message is compressed but grpc-encoding does not say how')
+  return undefined
+}
+
+function badFrame(message: string): Refusal {
+  return { reason: 'bad_payload', message }
+}

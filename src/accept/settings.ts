@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
+
+const port = z.int().min(0).max(65_535)
+const count = z.int().min(1)
+const MIB = 1024 ** 2
+
+export const acceptSection = section({
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address to listen on. Widen it (0.0.0.0) when senders run on other hosts or in other containers.'),
+  grpc_port: port
+    .default(4317)
+    .describe(
+      'Where SDKs look for OTLP/gRPC; serves every protocol. Change it when another collector owns it; 0 = any.'
+    ),
+  http_port: port
+    .default(4318)
+    .describe(
+      'Where SDKs look for OTLP/HTTP; serves every protocol. Change it when another collector owns it; 0 = any.'
+    ),
+  request_bytes_max: sizeBytes
+    .default(64 * MIB)
+    .describe('Largest request body, before and after decompression. Lower it to protect a small machine.'),
+  in_flight_bytes_max: sizeBytes
+    .default(256 * MIB)
+    .describe('All bodies being read at once, over all connections. Beyond it senders are told to come back later.'),
+  headers_timeout: durationMs
+    .default(10_000)
+    .describe('How long a sender may take over its first bytes and over the headers of a request.'),
+  body_timeout: durationMs
+    .default(30_000)
+    .describe('How long a sender may take over the body of a request. Raise it for senders on slow links.'),
+  idle_timeout: durationMs
+    .default(120_000)
+    .describe('A connection without requests is closed after this long. Keep it above the senders’ export interval.'),
+  connection_age_max: durationMs
+    .default(3_600_000)
+    .describe('A connection is asked to reconnect after about this long, so that load spreads over new instances.'),
+  connections_max: count
+    .default(4096)
+    .describe('Connections on both ports together. Raise it when more processes than that send directly.'),
+  streams_max: count.default(128).describe('Requests at once on one HTTP/2 connection.'),
+  span_age_max: z
+    .union([z.literal('off'), durationMs])
+    .default('off')
+    .describe('Spans that ended longer ago than this are refused. Set it when senders replay old data by mistake.')
+})
+
+/** Settings of accept, checked and in one unit each. */
+export interface AcceptSettings {
+  readonly host: string
+  readonly grpcPort: number
+  readonly httpPort: number
+  readonly requestBytesMax: number
+  readonly inFlightBytesMax: number
+  readonly headersTimeoutMs: number
+  readonly bodyTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly connectionAgeMaxMs: number
+  readonly connectionsMax: number
+  readonly streamsMax: number
+  /** Infinity = off. */
+  readonly spanAgeMaxMs: number
+}
+
+export function acceptSettings(parsed: z.output<typeof acceptSection>): AcceptSettings {
+  return {
+    host: parsed.host,
+    grpcPort: parsed.grpc_port,
+    httpPort: parsed.http_port,
+    requestBytesMax: parsed.request_bytes_max,
+    inFlightBytesMax: parsed.in_flight_bytes_max,
+    headersTimeoutMs: parsed.headers_timeout,
+    bodyTimeoutMs: parsed.body_timeout,
+    idleTimeoutMs: parsed.idle_timeout,
+    connectionAgeMaxMs: parsed.connection_age_max,
+    connectionsMax: parsed.connections_max,
+    streamsMax: parsed.streams_max,
+    spanAgeMaxMs: parsed.span_age_max === 'off' ? Infinity : parsed.span_age_max
+  }
+}
