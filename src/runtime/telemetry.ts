@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { hostname, networkInterfaces } from 'node:os'
-import { type Attributes, type SpanStatusCode, type Tracer } from '@opentelemetry/api'
+import { type Attributes, type Span, type SpanStatusCode, type Tracer } from '@opentelemetry/api'
 
 export interface Address {
   readonly host: string
@@ -12,6 +12,8 @@ export interface Telemetry {
   readonly on: boolean
   /** Starts a span and returns what ends it. */
   readonly begin: (name: string, attributes: Attributes) => (failure?: unknown) => void
+  /** A span of something that ended just now and took so long. */
+  readonly record: (name: string, attributes: Attributes, tookMs: number) => void
   /** Runs `work` inside a span. */
   readonly trace: <T>(name: string, attributes: Attributes, work: () => T) => T
   /** Sends what is held. Never throws, never takes longer than a few seconds. */
@@ -32,6 +34,7 @@ const SHUTDOWN_MS_MAX = 3000
 export const telemetryOff: Telemetry = {
   on: false,
   begin: () => () => undefined,
+  record: () => undefined,
   trace: (_name, _attributes, work) => work(),
   shutdown: () => Promise.resolve()
 }
@@ -78,26 +81,34 @@ export function createTelemetry(sdk: Sdk): Telemetry {
   let begun = 0
   let skipped = 0
 
-  const begin: Telemetry['begin'] = (name, attributes) => {
+  const start = (name: string, attributes: Attributes, startTime: number): Span | undefined => {
     const now = Math.floor(performance.now() / 1000)
     if (now !== second) begun = 0
     second = now
     begun += 1
     if (begun > SPANS_PER_SECOND_MAX) {
       skipped += 1
-      return () => undefined
+      return undefined
     }
-    const span = sdk.tracer.startSpan(name, { attributes: { ...attributes, 'tailspan.spans_skipped_before': skipped } })
+    const counted = { ...attributes, 'tailspan.spans_skipped_before': skipped }
     skipped = 0
+    return sdk.tracer.startSpan(name, { attributes: counted, startTime })
+  }
+
+  const begin: Telemetry['begin'] = (name, attributes) => {
+    const span = start(name, attributes, Date.now())
     return (failure) => {
-      if (failure !== undefined) span.setStatus({ code: sdk.error, message: messageOf(failure) })
-      span.end()
+      if (failure !== undefined) span?.setStatus({ code: sdk.error, message: messageOf(failure) })
+      span?.end()
     }
   }
 
   return {
     on: true,
     begin,
+    record(name, attributes, tookMs) {
+      start(name, attributes, Date.now() - tookMs)?.end()
+    },
     trace(name, attributes, work) {
       const end = begin(name, attributes)
       try {

@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import { Fault } from './runtime/fault.ts'
+
+const BAD_USAGE = 2
+const { env } = process
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+const program = new Command('tailspan')
+  .description('Tells why the slowest one percent of requests is slow: OTLP in, phases out, on /metrics.')
+  .version(packageJson.version, '-V, --version')
+  .exitOverride()
+  .showHelpAfterError('(--help shows what there is)')
+
+program
+  .command('serve')
+  .description('takes OTLP and answers on /metrics, until SIGTERM')
+  .option('-c, --config <file>', 'settings, YAML; without it the file that TAILSPAN_CONFIG names, else the defaults')
+  .action(async ({ config }: { config?: string }) => {
+    const [{ serve }, { buildPipeline }] = await Promise.all([import('./programs/serve.ts'), import('./pipeline.ts')])
+    const configFile = config ?? env['TAILSPAN_CONFIG']
+    await serve({
+      configFile,
+      env,
+      version: packageJson.version,
+      buildPipeline,
+      print,
+      exit: (code) => process.exit(code)
+    })
+  })
+
+program
+  .command('analyze')
+  .description('tells the same of files: OTLP as JSON or protobuf, gzipped or not, traces and metrics in any order')
+  .argument('<files...>')
+  .option('--json', 'one JSON document instead of a table')
+  .option('--service <name>', 'only this service')
+  .option('--operation <name>', 'only this operation')
+  .option(
+    '--learned <file>',
+    'what a running service has learned (GET /api/v1/learned), instead of learning from the files'
+  )
+  .option('-c, --config <file>', 'settings, YAML')
+  .action(
+    async (
+      files: string[],
+      flags: { json?: true; service?: string; operation?: string; learned?: string; config?: string }
+    ) => {
+      const { analyze } = await import('./programs/analyze.ts')
+      process.exitCode = await analyze({ files, ...flags, env, terminal: process.stderr })
+    }
+  )
+
+program
+  .command('check-config')
+  .description('tells every mistake in a settings file at once')
+  .argument('<file>')
+  .action(async (file: string) => {
+    const { checkConfig } = await import('./programs/check-config.ts')
+    print(checkConfig(file, env))
+  })
+
+try {
+  await program.parseAsync()
+  process.exit()
+} catch (reason) {
+  process.exit(codeOf(reason))
+}
+
+/** Says what is wrong, and which code to end with. */
+function codeOf(reason: unknown): number {
+  if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : BAD_USAGE
+  const isBrokenPipe = (reason as { code?: unknown }).code === 'EPIPE'
+  if (isBrokenPipe) return 0
+  const fault = Fault.from(reason)
+  console.error(wording(fault))
+  return fault.code === 'BAD_SETTINGS' ? BAD_USAGE : 1
+}
+
+function wording(fault: Fault): unknown {
+  if (fault.code === 'BUG') return fault.cause ?? fault
+  // Mistakes in settings come with file and line, as editors and people know them from compilers.
+  return fault.code === 'BAD_SETTINGS' ? fault.message : `tailspan: ${fault.message}`
+}

@@ -1,0 +1,163 @@
+import { readFileSync, statSync } from 'node:fs'
+import { summarize, type TailSummary } from '../explain/index.ts'
+import { traceDocument } from '../expose/index.ts'
+import { type RequestColumns } from '../model/decomposition.ts'
+import { Fault } from '../runtime/fault.ts'
+import { type Strings } from '../runtime/strings.ts'
+import { type Environment } from '../settings/expand.ts'
+import { createJsonReport } from './analyze/json-report.ts'
+import { readOtlpFile } from './analyze/otlp-file.ts'
+import { createPasses, type Pass, type Passes } from './analyze/passes.ts'
+import { type Payload } from './analyze/payload.ts'
+import { createProblems, type Problems } from './analyze/problems.ts'
+import { startProgress, type Progress } from './analyze/progress.ts'
+import { createFileOutput, type TextOutput } from './analyze/text-output.ts'
+import { textReport } from './analyze/text-report.ts'
+import { readSettings } from './settings-file.ts'
+
+export interface AnalyzeOptions extends Filter {
+  readonly files: readonly string[]
+  readonly json?: boolean
+  /** A dump of /api/v1/learned. */
+  readonly learned?: string
+  readonly config?: string
+  readonly env: Environment
+  /** Where the progress bar goes, and after it what could not be read. */
+  readonly terminal: NodeJS.WriteStream
+}
+
+/** Only traces with such a request, and only such operations. */
+interface Filter {
+  readonly service?: string
+  readonly operation?: string
+}
+
+interface Reading {
+  readonly files: readonly string[]
+  readonly problems: Problems
+  readonly progress: Progress
+}
+
+const STDOUT = 1
+const NOTHING_READ = 1
+
+/** Reads the files twice, to learn what is usual and then to decide, and prints the answer. Gives the exit code. */
+export async function analyze(options: AnalyzeOptions): Promise<number> {
+  const { learned, terminal } = options
+  const problems = createProblems()
+  const passes = createPasses({ settings: readSettings(options.config, options.env), failed: problems.failed })
+  if (learned !== undefined) passes.load(readDump(learned))
+  const readings = learned === undefined ? 2 : 1
+  const usable = usableFiles(options, problems)
+  const progress = await startProgress(readings * usable.bytes, terminal)
+  const reading = { files: usable.names, problems, progress }
+  try {
+    // The second reading would only tell of the same problems again.
+    const second = learned === undefined ? { ...reading, problems: createProblems() } : reading
+    if (learned === undefined && (await read(passes.learn(), reading)) === 0) return NOTHING_READ
+    return await decide(options, passes, second)
+  } finally {
+    progress.stop()
+    for (const line of problems.lines()) terminal.write(`tailspan: ${line}\n`)
+  }
+}
+
+/** A dump makes one reading enough; without it the files must be such that can be read again. */
+function usableFiles({ files, learned }: AnalyzeOptions, problems: Problems): { names: string[]; bytes: number } {
+  const names: string[] = []
+  let bytes = 0
+  for (const file of files) {
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found?.isFile() === false && !found.isDirectory() && learned === undefined) {
+      problems.add(file, { where: 'pipe', message: 'it is read twice, which only a file can be; save it to one first' })
+      continue
+    }
+    names.push(file)
+    bytes += found?.isFile() === true ? found.size : 0
+  }
+  return { names, bytes }
+}
+
+function readDump(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as unknown
+  } catch (reason) {
+    throw new Fault('BAD_FILE', `${file}: ${Fault.from(reason).message}`, { cause: reason })
+  }
+}
+
+/** Gives the number of payloads that could be used. */
+async function read(pass: Pass, { files, problems, progress }: Reading): Promise<number> {
+  let used = 0
+  for (const file of files) {
+    const take = (payload: Payload): void => {
+      try {
+        const refused = pass.take(payload)
+        used += 1
+        if (refused !== '') problems.add(file, { where: payload.where, message: refused })
+      } catch (reason) {
+        const fault = Fault.from(reason)
+        if (fault.code !== 'BAD_PAYLOAD') throw fault
+        problems.add(file, { where: payload.where, message: fault.message })
+      }
+    }
+    const problem = problems.add.bind(undefined, file)
+    await readOtlpFile(file, { payload: take, problem, progress: progress.add })
+  }
+  pass.end()
+  return used
+}
+
+async function decide(options: AnalyzeOptions, passes: Passes, reading: Reading): Promise<number> {
+  const output = createFileOutput(STDOUT)
+  return options.json === true
+    ? decideAsJson(options, passes, { reading, output })
+    : decideAsText(options, passes, { reading, output })
+}
+
+interface Printing {
+  readonly reading: Reading
+  readonly output: TextOutput
+}
+
+async function decideAsJson(options: AnalyzeOptions, passes: Passes, { reading, output }: Printing): Promise<number> {
+  const report = createJsonReport(output)
+  const { names } = passes
+  const pass = passes.decide((decomposition, bands) => {
+    if (!matches(decomposition.requests, options, names.strings)) return
+    report.trace(traceDocument(decomposition, bands, names))
+  })
+  if ((await read(pass, reading)) === 0) return NOTHING_READ
+  report.end(filtered(summarize(pass.tables, names.strings), options), pass.counts())
+  return 0
+}
+
+async function decideAsText(options: AnalyzeOptions, passes: Passes, { reading, output }: Printing): Promise<number> {
+  const { strings } = passes.names
+  const pass = passes.decide(undefined)
+  if ((await read(pass, reading)) === 0) return NOTHING_READ
+  const summary = filtered(summarize(pass.tables, strings), options)
+  const counts = pass.counts()
+  reading.progress.stop()
+  output.write(
+    textReport({ files: reading.files.length, traces: pass.traces(), counts, summary, tables: pass.tables, strings })
+  )
+  output.flush()
+  return 0
+}
+
+function matches(requests: RequestColumns, { service, operation }: Filter, strings: Strings): boolean {
+  if (service === undefined && operation === undefined) return true
+  for (let i = 0; i < requests.n; i++) {
+    const isService = service === undefined || strings.text(requests.service[i] as number) === service
+    if (isService && (operation === undefined || strings.text(requests.operation[i] as number) === operation))
+      return true
+  }
+  return false
+}
+
+function filtered({ operations, blame }: TailSummary, { service, operation }: Filter): TailSummary {
+  const is = (of: { readonly service: string; readonly operation: string }): boolean =>
+    (service === undefined || of.service === service) && (operation === undefined || of.operation === operation)
+  return { operations: operations.filter(is), blame: blame.filter(({ root, culprit }) => is(root) || is(culprit)) }
+}

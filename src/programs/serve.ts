@@ -1,0 +1,187 @@
+import { isDeepStrictEqual } from 'node:util'
+import { createAcceptor, type AcceptNext } from '../accept/index.ts'
+import { createExposer, type ExposeSources, type ExposeTools } from '../expose/index.ts'
+import { Fault } from '../runtime/fault.ts'
+import { createLog, type Log } from '../runtime/log.ts'
+import { startTelemetry, telemetryOff, type Address, type Telemetry } from '../runtime/telemetry.ts'
+import { type Environment } from '../settings/expand.ts'
+import { type Settings } from '../settings/settings.ts'
+import { readSettings } from './settings-file.ts'
+
+/** What the service needs of the pipeline. */
+export interface ServedPipeline {
+  readonly accept: AcceptNext
+  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs'>
+  readonly names: Omit<ExposeTools, 'nowMs' | 'log'>
+  /** Does a bounded slice of work; gives the number of traces that it closed. */
+  readonly tick: (nowMs: number) => number
+  /** Closes and counts every open trace. */
+  readonly shutdown: (nowMs: number) => void
+}
+
+export interface ServeOptions {
+  readonly configFile: string | undefined
+  readonly env: Environment
+  readonly version: string
+  readonly buildPipeline: (settings: Settings, tools: { log: Log; nowMs: () => number; seed: number }) => ServedPipeline
+  readonly print: (line: string) => void
+  /** Ends the process without ceremony. */
+  readonly exit: (code: number) => void
+}
+
+const TICK_MS = 50
+
+/** Runs the service until a signal ends it. Throws BAD_SETTINGS before anything listens, BUSY when a port is taken. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const settings = readSettings(options.configFile, options.env)
+  const log = createLog(settings.log.level)
+  const service = createService(settings, options, log)
+  const listening = await service.listen()
+  const { grpc, http, metrics } = listening
+  options.print(`ready otlp_grpc=${spell(grpc)} otlp_http=${spell(http)} metrics=${spell(metrics)}`)
+  log.info({ version: options.version, ...listening }, 'ready')
+  if (settings.insecure)
+    log.warn('insecure: true, so whoever reaches these addresses may send spans and read every name')
+  const reload = (): void => {
+    reloadSettings(options, settings, log)
+  }
+  process.on('SIGHUP', reload)
+  const signal = await firstSignal(options.exit)
+  log.info({ signal }, 'closing: no new spans; open traces are counted; a second signal ends at once')
+  await service.close()
+  process.off('SIGHUP', reload)
+  log.info('closed')
+}
+
+interface Service {
+  readonly listen: () => Promise<{ grpc: Address; http: Address; metrics: Address }>
+  readonly close: () => Promise<void>
+}
+
+function createService(settings: Settings, options: ServeOptions, log: Log): Service {
+  const nowMs = Date.now
+  const startedMs = nowMs()
+  let telemetry: Telemetry = telemetryOff
+  let timer: NodeJS.Timeout | undefined
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number
+  const pipeline = options.buildPipeline(settings, { log, nowMs, seed })
+  const acceptor = createAcceptor(settings.accept, { log, nowMs, random: Math.random }, observed(pipeline.accept))
+  const exposer = createExposer(
+    settings.expose,
+    { ...pipeline.names, nowMs, log },
+    {
+      ...pipeline.sources,
+      counters: [...pipeline.sources.counters, acceptor.counters],
+      memory: () => ({ ...pipeline.sources.memory(), ...acceptor.memory() }),
+      ready: () => timer !== undefined,
+      version: options.version,
+      startedMs
+    }
+  )
+  traceScrapes(exposer.app, () => telemetry)
+
+  /** Tells how long each request took, and lets it be a span of ours. */
+  function observed(accept: AcceptNext): AcceptNext {
+    const watch =
+      (signal: 'traces' | 'metrics'): AcceptNext['traces'] =>
+      (body, encoding) => {
+        const startMs = performance.now()
+        const attributes = { 'tailspan.encoding': encoding, 'tailspan.body_bytes': body.length }
+        const verdict = telemetry.trace(`accept ${signal}`, attributes, () => accept[signal](body, encoding))
+        exposer.observeIngestMs(performance.now() - startMs)
+        return verdict
+      }
+    return { traces: watch('traces'), metrics: watch('metrics'), admission: accept.admission }
+  }
+
+  function tick(): void {
+    const startMs = performance.now()
+    try {
+      const closed = pipeline.tick(nowMs())
+      if (closed > 0) telemetry.record('close traces', { 'tailspan.traces': closed }, performance.now() - startMs)
+    } catch (reason) {
+      log.error({ err: reason }, 'a tick failed')
+    }
+  }
+
+  return {
+    async listen() {
+      const metrics = await exposer.listen().catch((reason: unknown) => cannotListen(settings.expose, reason))
+      const { grpc, http } = await acceptor.listen().catch(async (reason: unknown) => {
+        await exposer.close(0)
+        throw Fault.from(reason).code === 'BAD_SETTINGS' ? new Fault('BUSY', (reason as Error).message) : reason
+      })
+      timer = setInterval(tick, TICK_MS)
+      telemetry = await startTelemetry({ env: options.env, listening: [grpc, http, metrics], log: plain(log) })
+      return { grpc, http, metrics }
+    },
+    async close() {
+      exposer.drain()
+      await acceptor.close(settings.shutdown.drainTimeoutMs)
+      clearInterval(timer)
+      pipeline.shutdown(nowMs())
+      await exposer.close(settings.shutdown.lastScrapeWaitMs)
+      await telemetry.shutdown()
+    }
+  }
+}
+
+/** Never more often than the telemetry lets through. */
+function traceScrapes(app: ReturnType<typeof createExposer>['app'], telemetry: () => Telemetry): void {
+  const ends = new WeakMap<object, () => void>()
+  app.addHook('onRequest', (request, _reply, next) => {
+    ends.set(request, telemetry().begin('answer', { 'url.path': request.url.split('?', 1)[0] ?? '' }))
+    next()
+  })
+  app.addHook('onResponse', (request, _reply, next) => {
+    ends.get(request)?.()
+    next()
+  })
+}
+
+/** The level of the log changes at once; of the rest it only says that it needs a new start. */
+function reloadSettings({ configFile, env }: ServeOptions, running: Settings, log: Log): void {
+  try {
+    const { log: wanted, ...rest } = readSettings(configFile, env)
+    log.level = wanted.level
+    const waiting = Object.entries(rest).filter(
+      ([section, value]) => !isDeepStrictEqual(value, running[section as keyof Settings])
+    )
+    const needsRestart = waiting.map(([section]) => section)
+    log.info({ level: wanted.level, needsRestart }, 'settings reloaded; what needsRestart names is not in force yet')
+  } catch (reason) {
+    log.error({ problems: Fault.from(reason).message.split('\n') }, 'settings not reloaded; the old ones stay in force')
+  }
+}
+
+/** SIGTERM and SIGINT close the service; the second of them, or another SIGTERM, ends the process there and then. */
+function firstSignal(exit: (code: number) => void): Promise<string> {
+  return new Promise((resolve) => {
+    let seen = 0
+    const onSignal = (signal: NodeJS.Signals): void => {
+      seen += 1
+      if (seen === 1) resolve(signal)
+      else exit(signal === 'SIGINT' ? 130 : 143)
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
+}
+
+function cannotListen({ host, port }: Address, reason: unknown): never {
+  throw new Fault('BUSY', `cannot listen on ${spell({ host, port })}: ${Fault.from(reason).message}`, { cause: reason })
+}
+
+function spell({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function plain(log: Log): { info: (text: string) => void; warn: (text: string) => void } {
+  return {
+    info: (text) => {
+      log.info(text)
+    },
+    warn: (text) => {
+      log.warn(text)
+    }
+  }
+}
