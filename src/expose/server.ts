@@ -1,6 +1,6 @@
 import { type Socket } from 'node:net'
 import swagger from '@fastify/swagger'
-import { fastify, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { type ExposeSettings } from './settings.ts'
 import { type ExposeTools } from './sources.ts'
 
@@ -23,7 +23,12 @@ export function createServer(settings: ExposeSettings, log: ExposeTools['log'], 
     connectionTimeout: settings.scrapeTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
-    clientErrorHandler: answerBrokenRequest
+    clientErrorHandler: answerBrokenRequest,
+    // Paths that the router itself refuses: over-long or not well escaped.
+    frameworkErrors: (failure: FastifyError, _request: unknown, reply: FastifyReply) => {
+      void reply.headers(SECURITY_HEADERS).code(failure.statusCode ?? 400)
+      void reply.type('application/json; charset=utf-8').send(JSON.stringify({ error: failure.message }))
+    }
   })
   app.server.maxConnections = settings.connectionsMax
   // Answers go out as they are. The schemas of answers are for readers; a test holds the answers to them.
