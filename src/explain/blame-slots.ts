@@ -1,22 +1,24 @@
 import { type BlameColumns } from '../model/decomposition.ts'
 import { PHASES } from '../model/phases.ts'
-import { type BlameTable } from '../model/tail.ts'
-import { clearExact, exactToNumber } from '../runtime/exact-sums.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { OTHER_ID } from '../runtime/strings.ts'
-import { addCell, addWeighted, emptySums, grown, grownSums } from './columns.ts'
-import { type Mutable } from './operation-table.ts'
-
-export const BlameBand = { body: 0, tail: 1 } as const
-/** Cells of a slot: bands by phases. */
-export const SLOT_CELLS = 2 * PHASES
+import {
+  BlameBand,
+  blameBytes,
+  type BlameSums,
+  BODY_WORTH,
+  clearSlot,
+  clearSlotSums,
+  createBlameState,
+  growBlame,
+  SLOT_CELLS
+} from './blame-table.ts'
+import { addCell, addWeighted } from './columns.ts'
 
 /** Culprits watched per root; the largest of them have slots that are shown. */
 const CANDIDATES = 64
 /** A root's slots: its `__other__`, then the candidates. */
 const ROOT_SLOTS = CANDIDATES + 1
-/** About fifty requests of the body come to one of the tail; a culprit is worth what it adds to the tail. */
-const BODY_WORTH = 1 / 64
 const CHARGES_MAX = 2 ** 32 - 1
 
 interface Root {
@@ -37,12 +39,6 @@ export interface Culprit {
   readonly operation: number
   /** By what it ranks among the candidates. */
   readonly worth: number
-}
-
-/** The table for expose, and what its means need. */
-export interface BlameSums extends BlameTable {
-  /** Weighted root requests whose blame is in the table: the denominator of mean blame per request. */
-  readonly rootRequests: (rootRow: number, band: number) => number
 }
 
 /**
@@ -80,57 +76,17 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
   const roots: Root[] = []
   const freeRoots: number[] = []
   const rootOfRow = new Map<number, number>()
-  const table: Mutable<BlameSums> = {
-    slots: 0,
-    live: new Uint8Array(0),
-    rootRow: new Uint32Array(0),
-    culpritService: new Uint32Array(0),
-    culpritOperation: new Uint32Array(0),
-    createdMs: new Float64Array(0),
-    ns: emptySums(),
-    requests: new Float64Array(0),
-    rootRequests: (row, band) => roots[rootOfRow.get(row) ?? -1]?.requests[band] ?? 0
-  }
-  let size = new Float64Array(0)
-  let lastMs = new Float64Array(0)
-  /** The charge that a cell last counted a request for: a culprit met twice in one trace is one request. */
-  let countedBy = new Uint32Array(0)
+  const table = createBlameState((row, band) => roots[rootOfRow.get(row) ?? -1]?.requests[band] ?? 0)
   let charges = 0
   let tickRoot = 0
-
-  function growTo(slots: number): void {
-    table.live = grown(table.live, slots)
-    table.rootRow = grown(table.rootRow, slots)
-    table.culpritService = grown(table.culpritService, slots)
-    table.culpritOperation = grown(table.culpritOperation, slots)
-    table.createdMs = grown(table.createdMs, slots)
-    table.ns = grownSums(table.ns, slots * SLOT_CELLS)
-    table.requests = grown(table.requests, slots * SLOT_CELLS)
-    size = grown(size, slots)
-    lastMs = grown(lastMs, slots)
-    countedBy = grown(countedBy, slots * SLOT_CELLS)
-  }
-
-  function clearSums(slot: number): void {
-    clearExact(table.ns, slot * SLOT_CELLS, SLOT_CELLS)
-    table.requests.fill(0, slot * SLOT_CELLS, (slot + 1) * SLOT_CELLS)
-  }
-
-  function clearSlot(slot: number): void {
-    clearSums(slot)
-    countedBy.fill(0, slot * SLOT_CELLS, (slot + 1) * SLOT_CELLS)
-    table.live[slot] = 0
-    table.culpritService[slot] = OTHER_ID
-    table.culpritOperation[slot] = OTHER_ID
-    size[slot] = 0
-    lastMs[slot] = 0
-  }
 
   function openRoot(row: number, nowMs: number): number {
     const at = freeRoots.pop() ?? roots.length
     if (at >= options.blameRootsMax) return -1
     if (at === roots.length) {
-      if ((at + 1) * ROOT_SLOTS > table.live.length) growTo(Math.min(at * 2 + 1, options.blameRootsMax) * ROOT_SLOTS)
+      if ((at + 1) * ROOT_SLOTS > table.live.length) {
+        growBlame(table, Math.min(at * 2 + 1, options.blameRootsMax) * ROOT_SLOTS)
+      }
       table.slots = (at + 1) * ROOT_SLOTS
     }
     roots[at] = {
@@ -143,7 +99,7 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
       requests: new Float64Array(2)
     }
     for (let slot = at * ROOT_SLOTS; slot < (at + 1) * ROOT_SLOTS; slot++) {
-      clearSlot(slot)
+      clearSlot(table, slot)
       table.rootRow[slot] = row
     }
     rootOfRow.set(row, at)
@@ -152,7 +108,7 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
 
   function closeRoot(at: number): void {
     const root = roots[at] as Root
-    for (let slot = at * ROOT_SLOTS; slot < (at + 1) * ROOT_SLOTS; slot++) clearSlot(slot)
+    for (let slot = at * ROOT_SLOTS; slot < (at + 1) * ROOT_SLOTS; slot++) clearSlot(table, slot)
     rootOfRow.delete(root.row)
     root.row = -1
     freeRoots.push(at)
@@ -181,14 +137,14 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
       addCell(table.ns, other + i, table.ns, cell)
       table.requests[other + i] = (table.requests[other + i] as number) + (table.requests[cell] as number)
     }
-    clearSums(slot)
+    clearSlotSums(table, slot)
   }
 
   function settle(at: number, nowMs: number): void {
     const root = roots[at] as Root
     root.gathering = false
     const slots = Array.from({ length: root.candidates }, (_, i) => at * ROOT_SLOTS + 1 + i)
-    slots.sort((a, b) => (size[b] as number) - (size[a] as number))
+    slots.sort((a, b) => (table.size[b] as number) - (table.size[a] as number))
     for (const [place, slot] of slots.entries()) {
       if (place < options.culpritsMax) show(root, slot, nowMs)
       else giveToOther(at, slot, nowMs)
@@ -207,14 +163,15 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
     } else {
       slot = -1
       for (let other = first; other < first + CANDIDATES; other++) {
-        if (table.live[other] === 0 && (slot < 0 || (size[other] as number) < (size[slot] as number))) slot = other
+        if (table.live[other] === 0 && (slot < 0 || (table.size[other] as number) < (table.size[slot] as number)))
+          slot = other
       }
       // The newcomer inherits the size, as in Space-Saving: whoever is truly large ends up watched.
       giveToOther(at, slot, nowMs)
     }
     table.culpritService[slot] = service
     table.culpritOperation[slot] = operation
-    lastMs[slot] = nowMs
+    table.lastMs[slot] = nowMs
     if (!root.gathering && root.shown < options.culpritsMax) show(root, slot, nowMs)
     return slot
   }
@@ -250,24 +207,33 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
     const requests = (roots[at] as Root).requests
     requests[band] = (requests[band] as number) + weight
     if (charges === CHARGES_MAX) {
-      countedBy.fill(0)
+      table.countedBy.fill(0)
       charges = 0
     }
     charges += 1
     const worth = band === BlameBand.tail ? weight : weight * BODY_WORTH
     let whole = true
+    let candidate = -1
     for (let i = 0; i < blame.n; i++) {
       const ns = blame.ns[i] as number
       if (ns === 0) continue
-      const candidate = candidateOf(at, blame.service[i] as number, blame.operation[i] as number, nowMs)
-      size[candidate] = (size[candidate] as number) + ns * worth
-      lastMs[candidate] = nowMs
+      const [service, operation] = [blame.service[i] as number, blame.operation[i] as number]
+      // Sections of one culprit often follow each other.
+      if (
+        candidate < 0 ||
+        table.culpritOperation[candidate] !== operation ||
+        table.culpritService[candidate] !== service
+      ) {
+        candidate = candidateOf(at, service, operation, nowMs)
+      }
+      table.size[candidate] = (table.size[candidate] as number) + ns * worth
+      table.lastMs[candidate] = nowMs
       const slot = bookedAt(at, candidate, nowMs)
       whole &&= slot !== at * ROOT_SLOTS
       const cell = slot * SLOT_CELLS + band * PHASES + (blame.phase[i] as number)
       addWeighted(table.ns, cell, ns, weight)
-      if (countedBy[cell] === charges) continue
-      countedBy[cell] = charges
+      if (table.countedBy[cell] === charges) continue
+      table.countedBy[cell] = charges
       table.requests[cell] = (table.requests[cell] as number) + weight
     }
     return whole
@@ -279,13 +245,13 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
     const first = at * ROOT_SLOTS + 1
     let best = -1
     for (let slot = first; slot < first + root.candidates; slot++) {
-      const idle = nowMs - (lastMs[slot] as number) >= options.rowIdleMs
+      const idle = nowMs - (table.lastMs[slot] as number) >= options.rowIdleMs
       if (table.live[slot] === 1 && idle) {
-        clearSlot(slot)
+        clearSlot(table, slot)
         root.shown -= 1
       }
       if (table.live[slot] === 1 || idle) continue
-      if (best < 0 || (size[slot] as number) > (size[best] as number)) best = slot
+      if (best < 0 || (table.size[slot] as number) > (table.size[best] as number)) best = slot
     }
     if (best >= 0 && root.shown < options.culpritsMax) show(root, best, nowMs)
   }
@@ -297,8 +263,8 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
       const at = rootAt(rootRow, nowMs)
       if (at < 0) return -1
       const candidate = candidateOf(at, service, operation, nowMs)
-      size[candidate] = (size[candidate] as number) + worth
-      lastMs[candidate] = nowMs
+      table.size[candidate] = (table.size[candidate] as number) + worth
+      table.lastMs[candidate] = nowMs
       return bookedAt(at, candidate, nowMs)
     },
     addRequests(rootRow, band, weight) {
@@ -327,16 +293,6 @@ export function createBlameSlots(options: BlameOptions): BlameSlots {
         marks.strings[table.culpritOperation[slot] as number] = 1
       }
     },
-    bytes: () => table.live.length * (SLOT_CELLS * (8 * 3 + 4) + 37)
+    bytes: () => blameBytes(table)
   }
-}
-
-/** What a slot's sums make it rank by. */
-export function slotWorth(table: BlameTable, slot: number): number {
-  let worth = 0
-  for (let i = 0; i < SLOT_CELLS; i++) {
-    const ns = exactToNumber(table.ns, slot * SLOT_CELLS + i)
-    worth += i < PHASES ? ns * BODY_WORTH : ns
-  }
-  return worth
 }

@@ -14,7 +14,9 @@ const BY_STRUCTURE = 255
 export interface Classes {
   readonly ensureRows: (rows: number) => void
   readonly onTaken: (row: number, service: number, operation: number) => void
-  readonly classOf: (row: number, structural: number, durationNs: number) => number
+  /** Remembers how long a request took. */
+  readonly learn: (row: number, durationNs: number) => void
+  readonly classOf: (row: number, structural: number) => number
   readonly isLearnedStream: (row: number) => boolean
   /** From now on streams are what is set here, and nothing is learned. */
   readonly fixStreams: (row: number, stream: boolean) => void
@@ -36,6 +38,7 @@ export function createClasses(options: ClassesOptions): Classes {
   let fixed = false
 
   function learn(row: number, durationNs: number): void {
+    if (fixed) return
     const before = history[row] as number
     const after = ((before << 1) & HISTORY_MASK) | (durationNs > streamAfterNs ? 1 : 0)
     if (after === before) return
@@ -58,8 +61,8 @@ export function createClasses(options: ClassesOptions): Classes {
       const rule = rules.find(({ matches }) => matches(name))
       if (rule !== undefined) bySettings[row] = rule.class
     },
-    classOf(row, structural, durationNs) {
-      if (!fixed) learn(row, durationNs)
+    learn,
+    classOf(row, structural) {
       if (bySettings[row] !== BY_STRUCTURE) return bySettings[row] as number
       return stream[row] === 1 ? RequestClass.stream : structural
     },

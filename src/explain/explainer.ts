@@ -5,7 +5,8 @@ import { type TailTables } from '../model/tail.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import { type Stage } from '../runtime/stage.ts'
 import { type Strings } from '../runtime/strings.ts'
-import { BlameBand, type BlameSums, createBlameSlots } from './blame-slots.ts'
+import { createBlameSlots } from './blame-slots.ts'
+import { BlameBand, type BlameSums } from './blame-table.ts'
 import { explainCounters, RetainResult } from './counters.ts'
 import { createExamples } from './examples.ts'
 import { createExemplars } from './exemplars.ts'
@@ -24,6 +25,8 @@ export interface ExplainTables extends TailTables {
 export interface Explainer extends Stage {
   /** Counts a trace's requests. Returns their bands by request row; reused by the next call. */
   readonly consume: (decomposition: Decomposition, nowMs: number) => Uint8Array
+  /** The bands that the requests of a trace seen before have by the present thresholds; counts nothing. */
+  readonly bandsOf: (decomposition: Decomposition) => Uint8Array
   /** Joins late spans to their trace where it is kept and has room; false where not. */
   readonly late: (trace: TraceColumns) => boolean
   readonly tables: ExplainTables
@@ -109,6 +112,7 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
       examples.consider(operations, decomposition, nowMs)
       return operations.counted.band
     },
+    bandsOf: ({ requests }) => operations.bandsOf(requests),
     late: retained.late,
     learned: operations.learned,
     load(learned) {

@@ -40,6 +40,8 @@ export interface Operations {
   readonly table: MutableOperationTable
   readonly counted: Counted
   readonly count: (requests: RequestColumns, nowMs: number) => void
+  /** The bands the requests would get now, counting nothing. */
+  readonly bandsOf: (requests: RequestColumns) => Uint8Array
   /** The operation's row: -1 without one. */
   readonly find: (service: number, operation: number) => number
   /** The operation's row, a new one if it may have it, else OTHER_ROW. */
@@ -136,7 +138,8 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     const ns = requests.durationNs[i] as number
     const service = services[row] as SampledService
     const sampling = samplingOf(service, requests.sampling[i] as number, nowMs, windowMs)
-    const requestClass = classes.classOf(row, requests.class[i] as number, ns)
+    classes.learn(row, ns)
+    const requestClass = classes.classOf(row, requests.class[i] as number)
     const weight = requests.weight[i] as number
     booking.weight = weight === 1 ? service.weight : weight
     table.class[row] = requestClass
@@ -169,6 +172,18 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     }
   }
 
+  function bandsOf(requests: RequestColumns): Uint8Array {
+    const bands = new Uint8Array(requests.n).fill(Band.none)
+    for (let i = 0; i < requests.n; i++) {
+      const row = rows.find(requests.service[i] as number, requests.operation[i] as number)
+      const service = services[row]
+      if (service === undefined || (service.fixed ?? service.seen) === Sampling.tail) continue
+      if (classes.classOf(row, requests.class[i] as number) > RequestClass.message) continue
+      bands[i] = bandOf(table.thresholdNs, row, requests.durationNs[i] as number)
+    }
+    return bands
+  }
+
   function learned(): Learned {
     if (fixed !== undefined) return fixed.learned
     const name = (row: number): { service: string; operation: string } => ({
@@ -192,6 +207,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     table,
     counted,
     count,
+    bandsOf,
     find: rows.find,
     take: rows.take,
     addToSketch(row, bin, weight) {

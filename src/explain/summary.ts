@@ -4,7 +4,7 @@ import { type OperationTable } from '../model/tail.ts'
 import { exactToNumber } from '../runtime/exact-sums.ts'
 import { SKETCH_BINS, sketchQuantile } from '../runtime/sketch.ts'
 import { OTHER_ID, type Strings } from '../runtime/strings.ts'
-import { BlameBand, type BlameSums } from './blame-slots.ts'
+import { BlameBand, type BlameSums } from './blame-table.ts'
 import { OTHER_ROW, requestsOfBand } from './operation-table.ts'
 
 export type PhaseMeans = Readonly<Record<PhaseName, number>>
@@ -60,15 +60,9 @@ export function summarize({ operations, blame }: SummaryTables, strings: Strings
       ...summarizeRow(operations, row)
     })),
     blame: rows.flatMap(({ row, service, operation }) =>
-      summarizeRoot(blame, row, bySlot.get(row) ?? []).map(({ slot, phase, excess, share }) => ({
+      summarizeRoot({ blame, strings }, row, bySlot.get(row) ?? []).map((found) => ({
         root: { service, operation },
-        culprit: {
-          service: strings.text(blame.culpritService[slot] as number),
-          operation: strings.text(blame.culpritOperation[slot] as number),
-          phase: phases[phase] as PhaseName
-        },
-        excess_mean_ns: excess,
-        share
+        ...found
       }))
     )
   }
@@ -87,11 +81,9 @@ function nameOf(table: OperationTable, row: number, strings: Strings): { service
   }
 }
 
-/** By code units, so that the order is the same everywhere. */
 function byName(a: Named, b: Named): number {
   if (a.row === OTHER_ROW || b.row === OTHER_ROW) return b.row === OTHER_ROW ? -1 : 1
-  const [left, right] = a.service === b.service ? [a.operation, b.operation] : [a.service, b.service]
-  return left < right ? -1 : left > right ? 1 : 0
+  return byText(a.service, b.service) || byText(a.operation, b.operation)
 }
 
 function summarizeRow(table: OperationTable, row: number): Omit<OperationSummary, 'service' | 'operation'> {
@@ -162,29 +154,37 @@ function slotsByRoot(blame: BlameSums): ReadonlyMap<number, readonly number[]> {
   return slots
 }
 
-interface CulpritExcess {
-  readonly slot: number
-  readonly phase: number
-  readonly excess: number
-  readonly share: number
-}
-
-function summarizeRoot(blame: BlameSums, root: number, slots: readonly number[]): CulpritExcess[] {
+function summarizeRoot(
+  { blame, strings }: { blame: BlameSums; strings: Strings },
+  root: number,
+  slots: readonly number[]
+): Omit<BlameSummary, 'root'>[] {
   const bodyRequests = blame.rootRequests(root, BlameBand.body)
   const tailRequests = blame.rootRequests(root, BlameBand.tail)
   if (bodyRequests === 0 || tailRequests === 0) return []
-  const mean = (slot: number, band: number, phase: number): number =>
-    exactToNumber(blame.ns, (slot * 2 + band) * PHASES + phase) /
-    (band === BlameBand.tail ? tailRequests : bodyRequests)
-  const found: CulpritExcess[] = []
-  for (const slot of slots) {
-    for (let phase = 0; phase < PHASES; phase++) {
-      const [tail, body] = [mean(slot, BlameBand.tail, phase), mean(slot, BlameBand.body, phase)]
-      if (tail > 0 || body > 0) found.push({ slot, phase, excess: tail - body, share: 0 })
-    }
-  }
-  const positive = found.reduce((sum, { excess }) => sum + Math.max(0, excess), 0)
-  return found
-    .map((culprit) => ({ ...culprit, share: positive === 0 ? 0 : Math.max(0, culprit.excess) / positive }))
-    .sort((a, b) => b.excess - a.excess)
+  const found = slots.flatMap((slot) => {
+    const service = strings.text(blame.culpritService[slot] as number)
+    const operation = strings.text(blame.culpritOperation[slot] as number)
+    return phases.flatMap((phase, at) => {
+      const body = exactToNumber(blame.ns, (slot * 2 + BlameBand.body) * PHASES + at) / bodyRequests
+      const tail = exactToNumber(blame.ns, (slot * 2 + BlameBand.tail) * PHASES + at) / tailRequests
+      return body > 0 || tail > 0 ? [{ culprit: { service, operation, phase }, excess_mean_ns: tail - body }] : []
+    })
+  })
+  found.sort((a, b) => b.excess_mean_ns - a.excess_mean_ns || byCulprit(a.culprit, b.culprit))
+  // Summed in sorted order, so that the slots' order does not show in the last digit.
+  const positive = found.reduce((sum, { excess_mean_ns: excess }) => sum + Math.max(0, excess), 0)
+  return found.map((culprit) => ({
+    ...culprit,
+    share: positive === 0 ? 0 : Math.max(0, culprit.excess_mean_ns) / positive
+  }))
+}
+
+function byCulprit(a: BlameSummary['culprit'], b: BlameSummary['culprit']): number {
+  return byText(a.service, b.service) || byText(a.operation, b.operation) || byText(a.phase, b.phase)
+}
+
+/** By code units, so that the order is the same everywhere. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

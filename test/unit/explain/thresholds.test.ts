@@ -13,7 +13,9 @@ interface Rig {
 function rig(sketchBytesMax = 1 << 20): Rig {
   const ns = new Float64Array(4).fill(NaN)
   let lost = 0
-  const onOverflow = (): void => void lost++
+  const onOverflow = (): void => {
+    lost += 1
+  }
   const thresholds = createThresholds({ windowMs: 10 * MINUTE_MS, sketchBytesMax, target: () => ns, onOverflow })
   thresholds.ensureRows(1)
   return {
