@@ -3,7 +3,7 @@ import { type Attributes, context, type Context, type HrTime, SpanKind, trace, t
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { createRandom } from '../builders/load.ts'
+import { createRandom } from '../builders/random.ts'
 
 /** What is made slow, and what Tailspan should find. */
 export interface Cause {
