@@ -37,16 +37,18 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = createLog(settings.log.level)
   const service = createService(settings, options, log)
   const listening = await service.listen()
+  const ended = firstSignal(options.exit)
+  const reload = (): void => {
+    reloadSettings(options, settings, log)
+  }
+  process.on('SIGHUP', reload)
   const { grpc, http, metrics } = listening
   options.print(`ready otlp_grpc=${spell(grpc)} otlp_http=${spell(http)} metrics=${spell(metrics)}`)
   log.info({ version: options.version, ...listening }, 'ready')
   if (settings.insecure)
     log.warn('insecure: true, so whoever reaches these addresses may send spans and read every name')
-  const reload = (): void => {
-    reloadSettings(options, settings, log)
-  }
-  process.on('SIGHUP', reload)
-  const signal = await firstSignal(options.exit)
+  await service.observe([grpc, http, metrics])
+  const signal = await ended
   log.info({ signal }, 'closing: no new spans; open traces are counted; a second signal ends at once')
   await service.close()
   process.off('SIGHUP', reload)
@@ -55,6 +57,8 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 interface Service {
   readonly listen: () => Promise<{ grpc: Address; http: Address; metrics: Address }>
+  /** Turns own spans on, if they are wanted. */
+  readonly observe: (listening: readonly Address[]) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -112,8 +116,13 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
         throw Fault.from(reason).code === 'BAD_SETTINGS' ? new Fault('BUSY', (reason as Error).message) : reason
       })
       timer = setInterval(tick, TICK_MS)
-      telemetry = await startTelemetry({ env: options.env, listening: [grpc, http, metrics], log: plain(log) })
       return { grpc, http, metrics }
+    },
+    async observe(listening) {
+      telemetry = await startTelemetry({ env: options.env, listening, log: plain(log) }).catch((reason: unknown) => {
+        log.error({ err: reason }, 'own spans stay off')
+        return telemetryOff
+      })
     },
     async close() {
       exposer.drain()

@@ -164,8 +164,7 @@ function verdict(number: string, tail: Tail, report: TextReport): string[] {
     ])
   const head = [`${indent}phase`, 'body', 'tail', 'more', 'share', 'evidence']
   const attributed = operation.attributed_share
-  const footer =
-    attributed === null ? [] : [`${indent}${percent(attributed)} of what is more has a cause that something proves.`]
+  const footer = attributed === null ? [] : [`${indent}${percent(attributed)} of the excess is explained.`]
   return [...lines, ...table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'left']), ...footer]
 }
 

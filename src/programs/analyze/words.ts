@@ -17,9 +17,10 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
-/** 1.2 %, 0.96 %, 78 % */
+/** 1.2 %, 0.96 %, 78 %; all of it only when it is all of it. */
 export function percent(share: number): string {
   const value = share * 100
+  if (value >= 99.5 && value < 100) return '>99 %'
   return `${value.toFixed(value >= 9.95 || value === 0 ? 0 : value >= 0.995 ? 1 : 2)} %`
 }
 
@@ -30,12 +31,15 @@ export function several(value: number, noun: string): string {
 
 export const COLUMNS = 100
 
+/** A number stays with its unit. */
+const BETWEEN_WORDS = / (?!(?:%|s|ms|µs)(?![\p{L}\d]))/u
+
 /** Lines of at most COLUMNS, the later ones set back by `hang`. */
 export function wrapped(text: string, indent: string, hang = indent): string[] {
   const lines: string[] = []
   let line = indent
   let empty = true
-  for (const word of text.split(' ')) {
+  for (const word of text.split(BETWEEN_WORDS)) {
     if (!empty && line.length + 1 + word.length > COLUMNS) {
       lines.push(line)
       line = hang

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { createJsonSplitter } from '../../../../src/programs/analyze/json-splitter.ts'
-import { random } from './random.ts'
+import { wholeNumbers } from '../../../builders/whole-numbers.ts'
 
 interface Found {
   documents: unknown[]
@@ -69,7 +69,7 @@ test('brackets, quotes and escapes inside strings do not count', () => {
 
 test('the way the bytes are cut into chunks never matters', () => {
   for (let seed = 1; seed <= 200; seed++) {
-    const next = random(seed)
+    const next = wholeNumbers(seed)
     const texts = Array.from({ length: 5 }, (_, i) => {
       const names = Array.from({ length: next(6) }, (_, j) => `n${i}.${j}${'"\\é}{'.slice(next(5))}`)
       return JSON.stringify(spans(...names), undefined, next(3))
@@ -86,7 +86,7 @@ test('the way the bytes are cut into chunks never matters', () => {
 
 test('a document too large to hold is cut into parts that name resource and scope again', () => {
   for (let seed = 1; seed <= 50; seed++) {
-    const next = random(seed)
+    const next = wholeNumbers(seed)
     const entries = Array.from({ length: 3 }, (_, r) => ({
       resource: { attributes: [{ key: 'service.name', value: { stringValue: `s${r}` } }] },
       scopeSpans: Array.from({ length: 1 + next(3) }, (_, s) => ({

@@ -4,7 +4,7 @@ import { join as joinPath } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { readOtlpFile } from '../../../../src/programs/analyze/otlp-file.ts'
-import { entry, gauge, join, logRecord, prefixed, scope, span } from './wire.ts'
+import { entry, gauge, join, logRecord, prefixed, scope, span } from '../../../builders/otlp-wire.ts'
 
 let folder = ''
 beforeAll(() => {

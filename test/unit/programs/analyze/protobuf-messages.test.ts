@@ -6,8 +6,9 @@ import {
   readPrefixedMessages,
   signalOf
 } from '../../../../src/programs/analyze/protobuf-messages.ts'
-import { random } from './random.ts'
-import { entry, field, fixed64, gauge, join, logRecord, prefixed, resource, scope, span, varint } from './wire.ts'
+import { wholeNumbers } from '../../../builders/whole-numbers.ts'
+import { entry, gauge, join, logRecord, prefixed, resource, scope, span } from '../../../builders/otlp-wire.ts'
+import { bytesField, fixed64Field, textField, varint } from '../../../builders/protobuf-bytes.ts'
 
 function sourceOf(bytes: Uint8Array, chunkBytes = bytes.length): ByteSource {
   async function* chunks(): AsyncGenerator<Uint8Array> {
@@ -43,7 +44,7 @@ test('one message is handed on entry by entry, whatever the chunks', async () =>
 
 test('an entry too large to hold is cut between its spans, under its own resource and scope', async () => {
   for (let seed = 1; seed <= 30; seed++) {
-    const next = random(seed)
+    const next = wholeNumbers(seed)
     const scopes = Array.from({ length: 1 + next(3) }, (_, s) => ({
       name: `lib${s}`,
       spans: Array.from({ length: next(20) }, (_, i) => span(`${s}.${i}`, 1 + next(200)))
@@ -56,7 +57,7 @@ test('an entry too large to hold is cut between its spans, under its own resourc
     await readMessage(sourceOf(whole, 1 + next(50)), Infinity, found.take, { partBytes: 150, uncutBytesMax: 1000 })
     const rebuilt = found.messages.flatMap((message) => spansOf(Buffer.from(message, 'latin1')))
     const expected = scopes.flatMap(({ name, spans }) =>
-      spans.map((one) => text(join([resource('shop'), field(1, field(1, name)), one])))
+      spans.map((one) => text(join([resource('shop'), bytesField(1, textField(1, name)), one])))
     )
     expect({ seed, rebuilt }).toEqual({ seed, rebuilt: expected })
     for (const message of found.messages) expect(message.length).toBeLessThan(400)
@@ -140,14 +141,18 @@ test.each([
   ['a span', [span('s')], 'traces'],
   [
     'a span without times and kind',
-    [field(2, join([field(1, new Uint8Array(16)), field(2, new Uint8Array(8)), field(5, 'x')]))],
+    [bytesField(2, join([bytesField(1, new Uint8Array(16)), bytesField(2, new Uint8Array(8)), textField(5, 'x')]))],
     'traces'
   ],
-  ['a span whose ids are too short', [field(2, join([field(1, 'x'), field(5, 'name'), fixed64(7, 1n)]))], 'traces'],
+  [
+    'a span whose ids are too short',
+    [bytesField(2, join([textField(1, 'x'), textField(5, 'name'), fixed64Field(7, 1n)]))],
+    'traces'
+  ],
   ['a gauge', [gauge('x')], 'metrics'],
   [
     'a sum whose name has 16 bytes and its description 8',
-    [field(2, join([field(1, 'a'.repeat(16)), field(2, 'b'.repeat(8)), field(7, 'x')]))],
+    [bytesField(2, join([textField(1, 'a'.repeat(16)), textField(2, 'b'.repeat(8)), textField(7, 'x')]))],
     'metrics'
   ],
   ['a log record', [logRecord()], 'logs'],
@@ -159,7 +164,7 @@ test.each([
 
 test('random bytes never make the reader hang or throw anything but BAD_FILE', async () => {
   for (let seed = 1; seed <= 300; seed++) {
-    const next = random(seed)
+    const next = wholeNumbers(seed)
     const bytes = join([entry('a', [scope('x', [span('s')])]), Uint8Array.from(varint(next(1000)))])
     for (let i = 0; i < 5; i++) bytes[next(bytes.length)] = next(256)
     const outcome = await readMessage(sourceOf(bytes, 16), Infinity, (message) => signalOf(message)).then(

@@ -21,6 +21,7 @@ test.each([
   [0.0122, '1.2 %'],
   [0.0999, '10 %'],
   [0.78, '78 %'],
+  [0.9962, '>99 %'],
   [1, '100 %']
 ])('a share of %d is %s', (share, text) => {
   expect(percent(share)).toBe(text)
@@ -35,6 +36,12 @@ test('long texts are wrapped at 100 columns and set back', () => {
   expect(lines.every((line) => line.length <= 100)).toBe(true)
   expect(lines.map((line) => line.slice(0, 4))).toEqual(['1. w', '   w', '   w'])
   expect(wrapped('', '> ')).toEqual(['> '])
+})
+
+test('a number is not parted from its unit', () => {
+  const [, second] = wrapped(`${'x'.repeat(96)} 100 % of it`, '')
+  expect(second).toBe('100 % of it')
+  expect(wrapped(`${'x'.repeat(96)} 412 ms`, '')).toHaveLength(2)
 })
 
 test('a table is at most 100 columns wide: its first column gives way', () => {
