@@ -1,4 +1,4 @@
-import { encodeJson, encodeProtobuf, patchJson, patchProtobuf } from './load-bytes.ts'
+import { encodeJson, encodeProtobuf, patchJson, patchProtobuf, type Template } from './load-bytes.ts'
 import { BODY_SPANS, planTrace, type PlannedSpan, serviceName, TRACES_PER_SERVICE } from './load-plan.ts'
 import { createRandom } from './random.ts'
 
@@ -54,7 +54,7 @@ export function createLoad(shape: LoadShape): Load {
     }
   }
   const encode = shape.format === 'json' ? encodeJson : encodeProtobuf
-  const templates = planned.map((spans, service) => encode(serviceName(service), spans))
+  const templates: Template[] = []
   const patch = shape.format === 'json' ? patchJson : patchProtobuf
 
   return {
@@ -63,8 +63,9 @@ export function createLoad(shape: LoadShape): Load {
     spans: services * BODY_SPANS,
     requests,
     body(block, index) {
-      const template = templates[index]
-      if (template === undefined) throw new RangeError(`no body ${index}`)
+      const spans = planned[index]
+      if (spans === undefined) throw new RangeError(`no body ${index}`)
+      const template = (templates[index] ??= encode(serviceName(index), spans))
       patch(template, { block, traces, rootNs, startMs: shape.startMs, seed: shape.seed })
       return template.bytes
     }
