@@ -1,7 +1,7 @@
 import {
   type AcceptNext,
   createDecoderCounters,
-  createMetricsDecoder,
+  createMetricDecoder,
   createResources,
   createSpanDecoder,
   decoderLimits
@@ -62,7 +62,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   )
   const decoderTools = { ...names, wants: evidenceWants, limits: decoderLimits, counters: createDecoderCounters() }
   const spans = createSpanDecoder(decoderTools)
-  const points = createMetricsDecoder(decoderTools)
+  const points = createMetricDecoder(decoderTools)
   const sweeper = createSweeper(names, [assemble, explain, decompose, giants])
   let closed = 0
   let publishAtMs = 0

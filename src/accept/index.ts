@@ -4,3 +4,12 @@ export { acceptCounters, type AcceptCounters } from './counters.ts'
 export { type AcceptNext, type AcceptTools } from './intake.ts'
 export { acceptSection, acceptSettings, type AcceptSettings } from './settings.ts'
 export { type Encoding } from './status.ts'
+export {
+  createDecoderCounters,
+  createMetricDecoder,
+  createResources,
+  createSpanDecoder,
+  decoderLimits,
+  spanRefusalReasons,
+  type Refusals
+} from './otlp/index.ts'

@@ -21,7 +21,7 @@ import {
 import { bandOf, type Booking, bookRequest } from './request-sums.ts'
 import { createServiceSamplings, type SampledService, samplingOf } from './service-samplings.ts'
 import { type ExplainSettings } from './settings.ts'
-import { createSketchStore, type SketchStore } from './sketch-store.ts'
+import { createSketchStore } from './sketch-store.ts'
 import { createThresholds } from './thresholds.ts'
 
 /** Rows looked at in one tick. */
@@ -71,9 +71,17 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     counters.add('tail_sketch_overflow_total')
   }
   const totals = createSketchStore(Float64Array, settings.sketchBytesMax)
-  const table = createOperationTable(denseSketches(totals))
+  const dense = new Float64Array(SKETCH_BINS)
+  /** In a scratch array that the next call reuses. */
+  function sketch(row: number): Float64Array | undefined {
+    dense.fill(0)
+    const [before, present] = [totals.addTo(row, dense), thresholds.addPresentTo(row, dense)]
+    return before || present ? dense : undefined
+  }
+  const table = createOperationTable(sketch)
   const { windowMs, sketchBytesMax } = settings
-  const thresholds = createThresholds({ windowMs, sketchBytesMax, target: () => table.thresholdNs, onOverflow })
+  const target = (): Float64Array => table.thresholdNs
+  const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow })
   const classes = createClasses({ rules: settings.classes, streamAfterMs: settings.streamAfterMs, strings })
   const samplings = createServiceSamplings(settings.samplings, strings)
   const services: (SampledService | undefined)[] = []
@@ -133,8 +141,8 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     counted.weight = new Float64Array(size)
   }
 
-  /** Class, weight and band of request i in a row of its own; its duration joins the window first. */
-  function judge(requests: RequestColumns, i: number, row: number, bin: number, nowMs: number): void {
+  /** Class, weight and band of request i in a row of its own. True when its duration joined the window, which is first. */
+  function judge(requests: RequestColumns, i: number, row: number, bin: number, nowMs: number): boolean {
     const ns = requests.durationNs[i] as number
     const service = services[row] as SampledService
     const sampling = samplingOf(service, requests.sampling[i] as number, nowMs, windowMs)
@@ -146,8 +154,10 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     table.lastSeenMs[row] = nowMs
     counted.class[i] = requestClass
     const banded = requestClass <= RequestClass.message && sampling !== Sampling.tail
-    if (banded && fixed === undefined) thresholds.observe(row, bin, booking.weight)
+    const inWindow = banded && fixed === undefined
+    if (inWindow) thresholds.observe(row, bin, booking.weight)
     booking.band = banded ? bandOf(table.thresholdNs, row, ns) : Band.none
+    return inWindow
   }
 
   function count(requests: RequestColumns, nowMs: number): void {
@@ -157,14 +167,15 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       const row = rows.take(requests.service[i] as number, requests.operation[i] as number, nowMs)
       const bin = sketchBin(requests.durationNs[i] as number)
       booking.row = row
+      let inWindow = false
       if (row === OTHER_ROW) {
         counters.add('tail_series_overflow_total')
         booking.weight = requests.weight[i] as number
         booking.band = Band.none
         counted.class[i] = requests.class[i] as number
         table.lastSeenMs[row] = nowMs
-      } else judge(requests, i, row, bin, nowMs)
-      if (!totals.add(row, bin, booking.weight)) onOverflow()
+      } else inWindow = judge(requests, i, row, bin, nowMs)
+      if (!inWindow && !totals.add(row, bin, booking.weight)) onOverflow()
       bookRequest(table, requests, i, booking)
       counted.row[i] = row
       counted.band[i] = booking.band
@@ -239,13 +250,4 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
 
 function keepAsIs(): void {
   // Fixed thresholds do not move with time.
-}
-
-/** Dense cells of one row's sketch, in a scratch array that the next call reuses. */
-function denseSketches(totals: SketchStore): (row: number) => Float64Array | undefined {
-  const dense = new Float64Array(SKETCH_BINS)
-  return (row) => {
-    dense.fill(0)
-    return totals.addTo(row, dense) ? dense : undefined
-  }
 }

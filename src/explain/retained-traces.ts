@@ -12,7 +12,7 @@ import {
   hexOfTraceId,
   joinLate,
   viewTrace
-} from './trace-copy.ts'
+} from '../model/trace-copy.ts'
 
 /** Slowest examples kept per operation and dominant phase. */
 const PER_PHASE = 4

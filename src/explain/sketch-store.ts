@@ -13,6 +13,8 @@ export interface SketchStore {
   readonly add: (sketch: number, bin: number, weight: number) => boolean
   /** Adds a sketch to dense cells; false when it is empty. */
   readonly addTo: (sketch: number, cells: Float64Array) => boolean
+  /** Adds a sketch to one of another store; false when that one is full. */
+  readonly addToStore: (sketch: number, into: SketchStore, intoSketch: number) => boolean
   readonly clear: (sketch: number) => void
   readonly bytes: () => number
 }
@@ -65,6 +67,18 @@ export function createSketchStore(
         for (let i = 0; i < OCTAVE_BINS; i++) into[to + i] = (into[to + i] as number) + (cells[from + i] as number)
       }
       return any
+    },
+    addToStore(sketch, into, intoSketch) {
+      let whole = true
+      for (let octave = 0; octave < OCTAVES; octave++) {
+        const chunk = directory[sketch * OCTAVES + octave] as number
+        if (chunk === 0) continue
+        for (let i = 0; i < OCTAVE_BINS; i++) {
+          const count = cells[chunk * OCTAVE_BINS + i] as number
+          if (count > 0 && !into.add(intoSketch, octave * OCTAVE_BINS + i, count)) whole = false
+        }
+      }
+      return whole
     },
     clear(sketch) {
       for (let entry = sketch * OCTAVES; entry < (sketch + 1) * OCTAVES; entry++) {

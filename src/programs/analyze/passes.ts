@@ -1,6 +1,6 @@
 import {
   createDecoderCounters,
-  createMetricsDecoder,
+  createMetricDecoder,
   createResources,
   createSpanDecoder,
   decoderLimits
@@ -83,7 +83,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
     const counters = createDecoderCounters()
     const tools = { ...names, wants: evidenceWants, counters }
     const spans = createSpanDecoder(tools)
-    const points = createMetricsDecoder(tools)
+    const points = createMetricDecoder(tools)
     let nowMs = 0
     const assembler = createAssembler(
       { ...settings.assemble, holdUntilMemory: true },

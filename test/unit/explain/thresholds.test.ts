@@ -1,11 +1,14 @@
 import { expect, test } from '@jest/globals'
 import { createThresholds, REQUESTS_MIN, type Thresholds } from '../../../src/explain/thresholds.ts'
-import { sketchBin } from '../../../src/runtime/sketch.ts'
+import { createSketchStore } from '../../../src/explain/sketch-store.ts'
+import { SKETCH_BINS, sketchBin } from '../../../src/runtime/sketch.ts'
 import { MINUTE_MS, random, START_MS } from './explainers.ts'
 
 interface Rig {
   readonly thresholds: Thresholds
   readonly ns: Float64Array
+  /** Everything since the row appeared, as its sketch shows it. */
+  readonly counted: () => number
   readonly lost: () => number
   readonly observe: (ns: number, nowMs: number, weight?: number) => void
 }
@@ -16,11 +19,20 @@ function rig(sketchBytesMax = 1 << 20): Rig {
   const onOverflow = (): void => {
     lost += 1
   }
-  const thresholds = createThresholds({ windowMs: 10 * MINUTE_MS, sketchBytesMax, target: () => ns, onOverflow })
+  const totals = createSketchStore(Float64Array, 1 << 20)
+  totals.ensure(1)
+  const target = (): Float64Array => ns
+  const thresholds = createThresholds({ windowMs: 10 * MINUTE_MS, sketchBytesMax, totals, target, onOverflow })
   thresholds.ensureRows(1)
   return {
     thresholds,
     ns,
+    counted() {
+      const cells = new Float64Array(SKETCH_BINS)
+      totals.addTo(0, cells)
+      thresholds.addPresentTo(0, cells)
+      return cells.reduce((sum, count) => sum + count, 0)
+    },
     lost: () => lost,
     observe(value, nowMs, weight = 1) {
       thresholds.advance(nowMs)
@@ -123,4 +135,20 @@ test('a cleared row starts from nothing', () => {
   expect(ns[0]).toBeNaN()
   observe(1e6, START_MS)
   expect(ns[3]).toBeLessThan(1.1e6)
+})
+
+test('totals and the present slice together hold every request once, through slices short and long', () => {
+  const draw = random(9)
+  const { counted, observe, thresholds } = rig()
+  let nowMs = START_MS
+  let weights = 0
+  for (let i = 0; i < 3_000; i++) {
+    nowMs += Math.floor(draw() * 20_000) + (draw() < 0.01 ? 30 * MINUTE_MS : 0)
+    const weight = 1 + Math.floor(draw() * 5)
+    weights += weight
+    observe(1e6 * (1 + draw()), nowMs, weight)
+    if (draw() < 0.1) thresholds.settle(0)
+    if (i % 100 === 0) expect(counted()).toBe(weights)
+  }
+  expect(counted()).toBe(weights)
 })

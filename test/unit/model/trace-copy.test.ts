@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { copyBytes, copyTrace, hexOfTraceId, joinLate, viewTrace } from '../../../src/explain/trace-copy.ts'
+import { copyBytes, copyTrace, hexOfTraceId, joinLate, viewTrace } from '../../../src/model/trace-copy.ts'
 import { type TraceColumns } from '../../../src/model/spans.ts'
 import { traceColumns } from '../../builders/decompositions.ts'
 
