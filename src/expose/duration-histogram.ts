@@ -19,6 +19,6 @@ export function createDurationHistogram(): DurationHistogram {
       counts[cell] = (counts[cell] as number) + 1
       addExact(sums, 0, Math.max(0, Math.round(ms * 1e6)))
     },
-    cells: { bounds, counts, first: 0, sums, sum: 0, sketch: undefined, exemplars: undefined }
+    cells: { bounds, counts, first: 0, sums, sum: 0, native: false, sketch: undefined, exemplars: undefined }
   }
 }

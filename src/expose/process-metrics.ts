@@ -76,6 +76,7 @@ function histogramSamples({ values }: Metric): Sample[] {
         first: 0,
         sums,
         sum: 0,
+        native: false,
         sketch: undefined,
         exemplars: undefined
       }

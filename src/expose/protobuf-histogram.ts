@@ -1,4 +1,5 @@
 import { exactToNumber } from '../runtime/exact-sums.ts'
+import { SKETCH_BINS, sketchBin } from '../runtime/sketch.ts'
 import { createByteCursor } from './byte-cursor.ts'
 import { protobufLabels } from './labels.ts'
 import { createNativeHistogramWriter, sketchTotal } from './native-histogram.ts'
@@ -26,6 +27,7 @@ export function createHistogramEncoder(): (cells: HistogramCells) => Uint8Array 
   const exemplar = createByteCursor()
   const time = createByteCursor(16)
   const writeNative = createNativeHistogramWriter()
+  const coarse = new Float64Array(SKETCH_BINS)
 
   function writeExemplar({ index, first, traceId, valueNs, atMs }: BucketExemplars, position: number): void {
     const row = index[first + position] as number
@@ -59,6 +61,17 @@ export function createHistogramEncoder(): (cells: HistogramCells) => Uint8Array 
     }
   }
 
+  /** What classic buckets know, for a histogram whose sketch found no room: each at its bound, the last just above. */
+  function coarseSketch({ bounds, counts, first }: HistogramCells): Float64Array {
+    coarse.fill(0)
+    const last = sketchBin((bounds.at(-1) ?? 0) * 1e9) + 1
+    for (let position = 0; position <= bounds.length; position++) {
+      const bound = bounds[position]
+      coarse[bound === undefined ? last : sketchBin(bound * 1e9)] = counts[first + position] as number
+    }
+    return coarse
+  }
+
   return (cells) => {
     let total = 0
     for (let i = 0; i <= cells.bounds.length; i++) total += cells.counts[cells.first + i] as number
@@ -68,8 +81,11 @@ export function createHistogramEncoder(): (cells: HistogramCells) => Uint8Array 
     histogram.byte(Tag.sampleSum)
     histogram.double(exactToNumber(cells.sums, cells.sum) / 1e9)
     writeBuckets(cells)
-    // Prometheus refuses a native histogram whose buckets do not add up to its count.
-    if (cells.sketch !== undefined && sketchTotal(cells.sketch) === total) writeNative(histogram, cells.sketch)
+    if (cells.native) {
+      // Prometheus refuses a native histogram whose buckets do not add up to its count.
+      const whole = cells.sketch !== undefined && sketchTotal(cells.sketch) === total
+      writeNative(histogram, whole ? (cells.sketch as Float64Array) : coarseSketch(cells))
+    }
     return histogram.view()
   }
 }

@@ -86,6 +86,7 @@ function writeDurations<Labels>({ tables, labels, writer }: TableView<Labels>, r
     first: hidden ? 0 : row * DURATION_BUCKETS,
     sums: hidden ? zeroSums : durationNs,
     sum: hidden ? 0 : row,
+    native: true,
     sketch: hidden ? zeroSketch : sketch(row),
     exemplars: hidden ? undefined : { index: exemplar, first: row * DURATION_BUCKETS, ...tables.exemplars }
   }

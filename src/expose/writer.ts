@@ -21,7 +21,9 @@ export interface HistogramCells {
   first: number
   sums: ExactSums
   sum: number
-  /** Counts by bin of runtime/sketch.ts, for formats that have native histograms; undefined = classic buckets only. */
+  /** Whether the family is a native histogram too, in formats that have them. All of a family or none. */
+  native: boolean
+  /** Counts by bin of runtime/sketch.ts, undefined where they were not kept. */
   sketch: Float64Array | undefined
   exemplars: BucketExemplars | undefined
 }

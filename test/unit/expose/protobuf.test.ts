@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { SKETCH_BINS } from '../../../src/runtime/sketch.ts'
+import { sketchBin } from '../../../src/runtime/sketch.ts'
 import { Band } from '../../../src/model/requests.ts'
 import { Grade, Phase } from '../../../src/model/phases.ts'
 import { createByteCursor } from '../../../src/expose/byte-cursor.ts'
-import { createHistogramEncoder } from '../../../src/expose/protobuf-histogram.ts'
 import { draftTables } from '../../builders/tail-tables.ts'
 import { PROTOBUF, testExposer, type TestExposer } from './exposer.ts'
 import { labelsOf, readFamilies, type Family, type Histogram } from './metrics-proto.ts'
@@ -145,17 +144,27 @@ test('a new row is a native histogram from its first 0 on', async () => {
   expect(hidden.positive_span).toBeUndefined()
 })
 
-test('a sketch that lost durations is left out, because Prometheus refuses buckets that do not add up', () => {
-  const sketch = new Float64Array(SKETCH_BINS)
-  sketch[100] = 1
-  const counts = Float64Array.of(1, 1)
-  const sums = { low: new Float64Array(1), high: new Float64Array(1) }
-  const cells = { bounds: [1], counts, first: 0, sums, sum: 0, sketch, exemplars: undefined }
-  const encode = createHistogramEncoder()
-  const without = encode({ ...cells, sketch: undefined }).slice()
-  expect(encode(cells)).toEqual(without)
-  sketch[101] = 1
-  expect(encode(cells).length).toBeGreaterThan(without.length)
+test('a row without a whole sketch is native all the same, at the bounds of its classic buckets', async () => {
+  // Prometheus takes a family as native or classic by its first histogram, and refuses buckets that do not add up.
+  const row = open.draft.addOperation('shop', 'buy')
+  for (const durationNs of [3_000_000, 4_000_000, 60e9]) open.draft.addRequest(row, { durationNs, band: Band.leP50 })
+  const sketch = open.draft.operations.sketch(row) as Float64Array
+  sketch[sketchBin(4_000_000)] = 0
+  const buckets = nativeBuckets(await histogramOf('buy')).filter(([, , count]) => count > 0)
+  expect(buckets.map(([, , count]) => count)).toEqual([2, 1])
+  for (const [index, bound] of [0.005, 30].entries()) {
+    expect(buckets[index]?.[0]).toBeGreaterThan(bound * 0.97)
+    expect(buckets[index]?.[1]).toBeLessThan(bound * 1.05)
+  }
+})
+
+test('every histogram of the family is native, __other__ and the unused too, and no other family is', async () => {
+  open.draft.addOperation('shop', 'unused')
+  for (const { name, type, metric } of await scrapeFamilies()) {
+    if (type !== 'HISTOGRAM') continue
+    const native = metric.map(({ histogram }) => (histogram?.zero_threshold ?? 0) > 0)
+    expect([name, ...native]).toEqual([name, ...metric.map(() => name === 'tail_request_duration_seconds')])
+  }
 })
 
 test.each([0, 1, 127, 128, 16_384, 2 ** 32, 2 ** 53 - 1])(
