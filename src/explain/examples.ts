@@ -1,11 +1,10 @@
-import { type Decomposition } from '../model/decomposition.ts'
+import { type Decomposition, type RequestColumns } from '../model/decomposition.ts'
 import { PHASES } from '../model/phases.ts'
 import { Band, BANDS, Outcome, OUTCOMES, RequestClass } from '../model/requests.ts'
 import { DURATION_BUCKETS } from '../model/tail.ts'
 import { exactToNumber } from '../runtime/exact-sums.ts'
 import { grown } from './columns.ts'
 import { type Exemplars, type ExemplarRequest } from './exemplars.ts'
-import { OTHER_ROW } from './operation-table.ts'
 import { type Operations } from './operations.ts'
 import { bucketOf } from './request-sums.ts'
 import {
@@ -45,7 +44,7 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     candidate.request = i
     candidate.row = row[i] as number
     candidate.band = band[i] as number
-    if (candidate.row === OTHER_ROW || (operations.counted.class[i] as number) > RequestClass.message) return false
+    if (!isBanded(operations, requests, i)) return false
     if (candidate.band === Band.gtP99) return true
     const due = candidate.row * BANDS + candidate.band
     if (candidate.band === Band.none) {
@@ -66,7 +65,7 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     const { requests } = decomposition
     const { row, band } = operations.counted
     for (let i = 0; i < requests.n; i++) {
-      if (row[i] === OTHER_ROW || (operations.counted.class[i] as number) > RequestClass.message) continue
+      if (!isBanded(operations, requests, i)) continue
       exemplar.band = band[i] as number
       exemplar.durationNs = requests.durationNs[i] as number
       exemplars.offer((row[i] as number) * DURATION_BUCKETS + bucketOf(exemplar.durationNs), kept, exemplar)
@@ -106,6 +105,10 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
       retained.dropRow(row)
     }
   }
+}
+
+function isBanded(operations: Operations, requests: RequestColumns, i: number): boolean {
+  return (operations.counted.class[i] as number) <= RequestClass.message && operations.hasRow(requests, i)
 }
 
 function bodyMeanNs({ table }: Operations, row: number, phase: number): number {

@@ -13,7 +13,6 @@ import { createExemplars } from './exemplars.ts'
 import { type Learned, readLearned } from './learned.ts'
 import { mergeTables } from './merge.ts'
 import { createOperations } from './operations.ts'
-import { OTHER_ROW } from './operation-table.ts'
 import { createRetainedTraces } from './retained-traces.ts'
 import { type ExplainSettings } from './settings.ts'
 
@@ -77,9 +76,8 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
 
   /** Only the root's body and tail are blamed; what lies between says nothing about the difference. */
   function chargeRoot({ requests, rootRequest, blame: spent }: Decomposition, nowMs: number): void {
-    if (rootRequest < 0) return
+    if (rootRequest < 0 || !operations.hasRow(requests, rootRequest)) return
     const { row, band, weight } = operations.counted
-    if (row[rootRequest] === OTHER_ROW) return
     const inTail = band[rootRequest] === Band.gtP99
     const inBody = band[rootRequest] === Band.leP50 && requests.outcome[rootRequest] === Outcome.ok
     if (!inTail && !inBody) return

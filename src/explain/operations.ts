@@ -40,6 +40,8 @@ export interface Operations {
   readonly table: MutableOperationTable
   readonly counted: Counted
   readonly count: (requests: RequestColumns, nowMs: number) => void
+  /** Request i of the trace at hand has a row of its own, and no later request of the trace took it over. */
+  readonly hasRow: (requests: RequestColumns, i: number) => boolean
   /** The bands the requests would get now, counting nothing. */
   readonly bandsOf: (requests: RequestColumns) => Uint8Array
   /** The operation's row: -1 without one. */
@@ -183,6 +185,12 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     }
   }
 
+  function hasRow(requests: RequestColumns, i: number): boolean {
+    const row = counted.row[i] as number
+    if (row === OTHER_ROW) return false
+    return table.operation[row] === requests.operation[i] && table.service[row] === requests.service[i]
+  }
+
   function bandsOf(requests: RequestColumns): Uint8Array {
     const bands = new Uint8Array(requests.n).fill(Band.none)
     for (let i = 0; i < requests.n; i++) {
@@ -218,6 +226,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     table,
     counted,
     count,
+    hasRow,
     bandsOf,
     find: rows.find,
     take: rows.take,

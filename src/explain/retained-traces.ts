@@ -11,6 +11,7 @@ import {
   evidenceRowsOf,
   hexOfTraceId,
   joinLate,
+  markTrace,
   viewTrace
 } from '../model/trace-copy.ts'
 
@@ -245,18 +246,4 @@ export function dominantPhaseOf(
     dominant = phase
   }
   return dominant
-}
-
-/** Which evidence codes hold string ids is not known here, so every whole number that could be one counts as one. */
-function markTrace(trace: TraceColumns, marks: Marks): void {
-  const { strings, resources } = marks
-  for (let i = 0; i < trace.n; i++) {
-    strings[trace.name[i] as number] = 1
-    strings[trace.operation[i] as number] = 1
-    strings[trace.scope[i] as number] = 1
-    resources[trace.resource[i] as number] = 1
-  }
-  for (const value of trace.evidence.a) {
-    if (value >= 0 && value < strings.length && Number.isInteger(value)) strings[value] = 1
-  }
 }
