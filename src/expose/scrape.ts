@@ -39,13 +39,15 @@ export function createScraper(parts: ScraperParts): Scraper {
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const format = chooseFormat(request.headers.accept)
     const gzip = acceptsGzip(singleHeader(request.headers['accept-encoding']))
-    void reply.headers({ 'content-type': contentTypes[format], vary: 'accept, accept-encoding' })
-    if (gzip) void reply.header('content-encoding', 'gzip')
-    if (request.method === 'HEAD') return reply.send()
+    const headers = {
+      'content-type': contentTypes[format],
+      vary: 'accept, accept-encoding',
+      ...(gzip && { 'content-encoding': 'gzip' })
+    }
+    if (request.method === 'HEAD') return reply.headers(headers).send()
     if (running >= settings.scrapesMax) {
       counters.add('tail_scrapes_refused_total')
-      void reply.code(503).headers({ 'retry-after': '1', 'content-type': 'application/json; charset=utf-8' })
-      void reply.removeHeader('content-encoding')
+      void reply.code(503).header('retry-after', '1')
       return reply.send({ error: `${settings.scrapesMax} scrapes are under way (scrapes_max)` })
     }
     running += 1
@@ -53,7 +55,7 @@ export function createScraper(parts: ScraperParts): Scraper {
     const scrape = watch(reply, format, begun)
     const slices = sliceStream(exposition(format, await families()), parts.turn)
     scrape.cutsOff(slices)
-    return reply.send(gzip ? gzipped(slices) : slices)
+    return reply.headers(headers).send(gzip ? gzipped(slices) : slices)
   }
 
   /** Counts how the scrape ends, and ends it when its reader is too slow. */
@@ -69,9 +71,9 @@ export function createScraper(parts: ScraperParts): Scraper {
     finished(reply.raw, (failure) => {
       clearTimeout(timer)
       running -= 1
-      if (failure) {
+      if (failure || reply.statusCode !== 200) {
         source?.destroy()
-        counters.add('tail_scrapes_cut_total', 1, reason)
+        counters.add('tail_scrapes_cut_total', 1, failure ? reason : CutReason.fault)
         return
       }
       counters.add('tail_scrapes_total', 1, formats.indexOf(format))

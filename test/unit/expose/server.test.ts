@@ -133,12 +133,25 @@ test('a fault in a source is a small 500 and a line in the log', async () => {
   }
   const { exposer, logged } = start({ sources: { operations: fails, memory: fails } })
   for (const url of ['/api/v1/operations', '/metrics']) {
-    const answer = await exposer.app.inject({ url })
+    const answer = await exposer.app.inject({ url, headers: { 'accept-encoding': 'gzip' } })
     expect(answer.statusCode).toBe(500)
+    expect(answer.headers['content-encoding']).toBeUndefined()
     expect(answer.json()).toEqual({ error: 'internal error' })
     expect(answer.headers['content-type']).toContain('application/json')
   }
   expect(logged).toHaveLength(2)
+  expect(exposer.counters.get('tail_scrapes_total')).toBe(0)
+  expect(exposer.counters.get('tail_scrapes_cut_total', 2)).toBe(1)
+})
+
+test('a fault in the middle of a scrape breaks the answer off: half an exposition never looks whole', async () => {
+  const { exposer, draft, logged } = startLong()
+  const { port } = await exposer.listen()
+  draft.operations.thresholdNs = undefined as never
+  const answer = await askOnly(port)
+  await expect(bodyOf(answer)).rejects.toThrow('aborted')
+  expect(logged).toHaveLength(1)
+  expect(exposer.counters.get('tail_scrapes_cut_total', 2)).toBe(1)
 })
 
 test('readiness follows the source until it drains; health does not', async () => {
