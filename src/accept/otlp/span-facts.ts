@@ -184,5 +184,5 @@ export class SpanFacts {
 
 /** SpanKind as known, 0 for what is not. */
 export function knownKind(kind: number): number {
-  return kind <= Kind.consumer ? kind : Kind.unspecified
+  return kind >= 0 && kind <= Kind.consumer ? kind : Kind.unspecified
 }

@@ -29,8 +29,8 @@ export function expectedRows(message: TraceMessage, wants: readonly Want[]): Exp
 }
 
 export function isAcceptable(span: SpanMessage): boolean {
-  const start = BigInt(span.startTimeUnixNano ?? 0)
-  const end = BigInt(span.endTimeUnixNano ?? 0)
+  const start = BigInt(String(span.startTimeUnixNano ?? 0))
+  const end = BigInt(String(span.endTimeUnixNano ?? 0))
   return (
     isId(span.traceId, 16) &&
     isId(span.spanId, 8) &&
@@ -85,7 +85,7 @@ function evidenceOf(span: SpanMessage, wants: readonly Want[]): SpanRow['evidenc
     if (hexOf(traceId) !== hexOf(span.traceId)) continue
     const id = hexOf(spanId)
     const [a, b] = [Number.parseInt(id.slice(0, 8), 16), Number.parseInt(id.slice(8), 16)]
-    rows.push({ code: Evidence.linkSameTrace, a: a as number, b: b as number })
+    rows.push({ code: Evidence.linkSameTrace, a: a, b: b })
   }
   const threshold = /(?:^|[,;=])(?:.*;)?th:([0-9a-f]+)/.exec(span.traceState ?? '')?.[1]
   if (threshold !== undefined) {

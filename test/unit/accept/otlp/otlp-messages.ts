@@ -61,6 +61,11 @@ message SummaryDataPoint {
   repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
   fixed64 count = 4; double sum = 5; uint32 flags = 8;
 }
+message UnpackedMetricsRequest { repeated UnpackedResourceMetrics resource_metrics = 1; }
+message UnpackedResourceMetrics { repeated UnpackedScopeMetrics scope_metrics = 2; }
+message UnpackedScopeMetrics { repeated UnpackedMetric metrics = 2; }
+message UnpackedMetric { string name = 1; UnpackedHistogram histogram = 9; }
+message UnpackedHistogram { repeated UnpackedHistogramDataPoint data_points = 1; }
 message UnpackedHistogramDataPoint {
   fixed64 time_unix_nano = 3; fixed64 count = 4; double sum = 5;
   repeated fixed64 bucket_counts = 6 [packed = false]; repeated double explicit_bounds = 7 [packed = false];
@@ -71,7 +76,7 @@ const { root } = protobuf.parse(definition, { keepCase: false })
 const traceRequest = root.lookupType('TraceRequest')
 const spanType = root.lookupType('Span')
 const metricsRequest = root.lookupType('MetricsRequest')
-export const unpackedHistogramPoint = root.lookupType('UnpackedHistogramDataPoint')
+const unpackedMetricsRequest = root.lookupType('UnpackedMetricsRequest')
 
 export interface AnyValue {
   stringValue?: string
@@ -128,18 +133,21 @@ export function encodeSpan(message: SpanMessage): Uint8Array {
   return spanType.encode(spanType.fromObject(message)).finish()
 }
 
-/** Throws where protobufjs does not accept the bytes. */
-export function decodeTraces(bytes: Uint8Array): TraceMessage {
-  return traceRequest.toObject(traceRequest.decode(bytes), {
-    longs: String,
-    bytes: Array,
-    arrays: true,
-    objects: true
-  }) as TraceMessage
+/** The spans of a request; throws where protobufjs does not accept the bytes. 64-bit integers print as decimal text. */
+export function decodeSpans(bytes: Uint8Array): SpanMessage[] {
+  const { resourceSpans } = traceRequest.decode(bytes) as unknown as TraceMessage
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
 }
 
 export function encodeMetrics(message: object): Uint8Array {
   return metricsRequest.encode(metricsRequest.fromObject(message)).finish()
+}
+
+/** One histogram point whose repeated numbers are not packed, as old and hand-written encoders send them. */
+export function encodeUnpackedHistogram(name: string, point: object): Uint8Array {
+  const metrics = [{ name, histogram: { dataPoints: [point] } }]
+  const message = { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }
+  return unpackedMetricsRequest.encode(unpackedMetricsRequest.fromObject(message)).finish()
 }
 
 /** The same as OTLP/JSON: hex ids, 64-bit integers as text. */
