@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { bytesField, fixed64Field, numberField, textField, varint } from '../builders/protobuf-bytes.ts'
+import { bytesField, fixed64Field, numberField, textField } from '../builders/protobuf-bytes.ts'
 
 /** A span as a hostile sender may write it: every part may be anything. */
 export interface SpanParts {
@@ -57,19 +57,29 @@ function resourceSpans(service: string | Uint8Array, spans: readonly Uint8Array[
   return Buffer.concat([resource, bytesField(2, scopeSpans)])
 }
 
-/** An attribute whose value is an array in an array in an array, `depth` times. Built from its lengths: no copy per level. */
+/** An attribute whose value is an array in an array in an array, `depth` times; written from the inside out. */
 export function deepAttribute(field: number, depth: number): Buffer {
-  // AnyValue { array_value = 5 { values = 1 AnyValue } }: from the inside out, only the heads are kept.
-  const heads: Buffer[] = []
-  let length = 0
-  for (let level = 0; level < depth; level++) {
-    const values = Buffer.concat([Buffer.from([0x0a]), varint(length)])
-    length += values.length
-    const array = Buffer.concat([Buffer.from([0x2a]), varint(length)])
-    length += array.length
-    heads.push(values, array)
+  // AnyValue { array_value = 5: ArrayValue { values = 1: AnyValue } }, each head a tag and a length of at most 4 bytes.
+  const bytes = Buffer.alloc(depth * 10)
+  let start = bytes.length
+  const prepend = (byte: number): void => {
+    start -= 1
+    bytes[start] = byte
   }
-  const value = bytesField(2, Buffer.concat(heads.reverse()))
+  const prependHead = (tag: number): void => {
+    const length = bytes.length - start
+    let groups = 1
+    while (length >= 2 ** (7 * groups)) groups += 1
+    for (let group = groups - 1; group >= 0; group--) {
+      prepend(((length >>> (7 * group)) & 127) | (group < groups - 1 ? 128 : 0))
+    }
+    prepend(tag)
+  }
+  for (let level = 0; level < depth; level++) {
+    prependHead(0x0a)
+    prependHead(0x2a)
+  }
+  const value = bytesField(2, bytes.subarray(start))
   return bytesField(field, Buffer.concat([textField(1, 'deep'), value]))
 }
 
