@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { acceptSection, acceptSettings, createAcceptor } from '../src/accept/index.ts'
+import { createAcceptor } from '../src/accept/acceptor.ts'
+import { acceptSection, acceptSettings } from '../src/accept/settings.ts'
 
 // Server CPU per request of accept's transport alone: bodies are read, counted and forgotten.
 const { values } = parseArgs({

@@ -69,5 +69,5 @@ export function free(buffer: Buffer): void {
 }
 
 export function freeMemory(memory: ArrayBufferLike): void {
-  if (memory instanceof ArrayBuffer) memory.transfer(0)
+  if ('transfer' in memory) memory.transfer(0)
 }

@@ -42,7 +42,8 @@ export function createHttp1Server(parts: Http1Parts): Server {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const request = requests.get(socket)
-    if (!socket.writable || error.code === 'ECONNRESET') {
+    const hungUp = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE'
+    if (!socket.writable || hungUp) {
       socket.destroy()
     } else if (request !== undefined && !request.complete && request.listenerCount('error') > 0) {
       // Its body is being read: whoever reads it answers, in the sender's own content type.

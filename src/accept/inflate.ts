@@ -23,15 +23,13 @@ export async function inflated<T>(
   for (const roomBytes of first < bytesMax ? [first, bytesMax] : [bytesMax]) {
     if (!budget.reserve(roomBytes)) return bodiesBusy
     try {
-      const out = roomBytes <= SYNC_BYTES_MAX ? inflateNow(bytes, roomBytes) : await inflateAside(bytes, roomBytes)
-      const result = use(out)
-      free(out)
-      return result
-    } catch (error) {
-      if (!isZlibError(error)) throw error
-      if (error.code !== 'ERR_BUFFER_TOO_LARGE') {
-        return { reason: 'bad_payload', message: `broken gzip: ${error.message}` }
+      const out = await inflate(bytes, roomBytes)
+      if (Buffer.isBuffer(out)) {
+        const result = use(out)
+        free(out)
+        return result
       }
+      if (out.code !== 'ERR_BUFFER_TOO_LARGE') return { reason: 'bad_payload', message: `broken gzip: ${out.message}` }
     } finally {
       budget.release(roomBytes)
     }
@@ -39,20 +37,22 @@ export async function inflated<T>(
   return tooLarge(bytesMax)
 }
 
-function inflateNow(bytes: Buffer, roomBytes: number): Buffer {
-  return gunzipSync(bytes, { chunkSize: roomBytes + SLACK_BYTES, maxOutputLength: roomBytes })
-}
-
-function inflateAside(bytes: Buffer, roomBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    gunzip(bytes, { chunkSize: roomBytes + SLACK_BYTES, maxOutputLength: roomBytes }, (error, out) => {
-      if (error === null) resolve(out)
-      else reject(error)
+/** The bytes, or what zlib says is wrong with them: it fails in no other way. */
+function inflate(
+  bytes: Buffer,
+  roomBytes: number
+): Buffer | NodeJS.ErrnoException | Promise<Buffer | NodeJS.ErrnoException> {
+  const options = { chunkSize: roomBytes + SLACK_BYTES, maxOutputLength: roomBytes }
+  if (roomBytes > SYNC_BYTES_MAX) {
+    return new Promise((resolve) => {
+      gunzip(bytes, options, (error, out) => {
+        resolve(error ?? out)
+      })
     })
-  })
-}
-
-function isZlibError(error: unknown): error is NodeJS.ErrnoException {
-  if (!(error instanceof Error) || !('code' in error)) return false
-  return error.code === 'ERR_BUFFER_TOO_LARGE' || (typeof error.code === 'string' && error.code.startsWith('Z_'))
+  }
+  try {
+    return gunzipSync(bytes, options)
+  } catch (error) {
+    return error as NodeJS.ErrnoException
+  }
 }
