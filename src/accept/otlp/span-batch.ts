@@ -2,7 +2,7 @@ import { type SpanBatch } from '../../model/spans.ts'
 
 const FIRST_ROWS = 1024
 
-type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array
+type RowColumns = Omit<SpanBatch, 'n' | 'evidence'>
 const rowBytes = 4 * (4 + 2 + 2 + 4 + 3 + 1 + 1) + 2 + 2
 const evidenceRowBytes = 2 + 8 + 8
 
@@ -14,7 +14,7 @@ export function createSpanBatch(): SpanBatch {
 export function growRows(batch: SpanBatch): void {
   const from = batch.kind.length
   const grown = rowColumns(from * 2)
-  for (const key of Object.keys(grown) as (keyof typeof grown)[]) grown[key].set(batch[key])
+  for (const key of Object.keys(grown) as (keyof RowColumns)[]) grown[key].set(batch[key])
   Object.assign(batch, grown)
 }
 
@@ -37,9 +37,7 @@ export function batchBytes(batch: SpanBatch): number {
   return batch.kind.length * rowBytes + batch.evidence.code.length * evidenceRowBytes
 }
 
-function rowColumns(
-  rows: number
-): Omit<Record<keyof SpanBatch, Column>, 'n' | 'evidence'> & Omit<SpanBatch, 'n' | 'evidence'> {
+function rowColumns(rows: number): RowColumns {
   return {
     traceId: new Uint32Array(4 * rows),
     spanId: new Uint32Array(2 * rows),
