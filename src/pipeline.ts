@@ -60,7 +60,8 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     { resources, seed: tools.seed },
     { closed: onClosed, late: explain.late }
   )
-  const decoderTools = { ...names, wants: evidenceWants, limits: decoderLimits, counters: createDecoderCounters() }
+  const limits = { ...decoderLimits, spanAgeMaxMs: settings.accept.spanAgeMaxMs }
+  const decoderTools = { ...names, wants: evidenceWants, limits, counters: createDecoderCounters() }
   const spans = createSpanDecoder(decoderTools)
   const points = createMetricDecoder(decoderTools)
   const sweeper = createSweeper(names, [assemble, explain, decompose, giants])

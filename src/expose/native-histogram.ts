@@ -4,13 +4,8 @@ import { createByteCursor, type ByteCursor } from './byte-cursor.ts'
 /** Field tags of io.prometheus.client.Histogram. */
 const Tag = { schema: 0x28, zeroThreshold: 0x31, zeroCount: 0x38, positiveSpan: 0x62, positiveDelta: 0x6a } as const
 
-/**
- * Sketch bins are powers of two of a nanosecond, native buckets of a second. 2^(957/32) ns is the nearest step to a second,
- * so the bounds of the native buckets read 0.6 % low; a bucket is 2.2 % wide.
- */
-const SECOND_STEPS = 957
 /** Of bin 0. Prometheus numbers a bucket by its upper bound, the sketch by its lower. */
-const FIRST_INDEX = SKETCH_OFFSET + 1 - SECOND_STEPS
+const FIRST_INDEX = SKETCH_OFFSET + 1
 const ZERO_THRESHOLD = 2 ** (FIRST_INDEX / (1 << SKETCH_SCALE))
 /** So many empty buckets are cheaper than a new span. */
 const GAP_MAX = 2

@@ -1,12 +1,13 @@
 /**
  * Base-2 exponential sketch, as OpenTelemetry's exponential histogram and Prometheus's native histograms: bucket i holds
- * values in (2^(i/2^scale), 2^((i+1)/2^scale)]. Fixed layout in plain arrays, so sketches add up cell by cell.
+ * values in (2^(i/2^scale), 2^((i+1)/2^scale)] seconds. Fixed layout in plain arrays, so sketches add up cell by cell.
  */
 export const SKETCH_SCALE = 5
-/** From 2^9 ns (about half a microsecond; smaller values fall in the first bucket) ... */
-const LOWEST_EXPONENT = 9
-/** ... to 2^50 ns (13 days; larger values fall in the last). */
-const HIGHEST_EXPONENT = 50
+/** From 2^-21 s (about half a microsecond; smaller values fall in the first bucket) ... */
+const LOWEST_EXPONENT = -21
+/** ... to 2^20 s (12 days; larger values fall in the last). */
+const HIGHEST_EXPONENT = 20
+const NS_PER_SECOND = 1e9
 export const SKETCH_BINS = (HIGHEST_EXPONENT - LOWEST_EXPONENT) << SKETCH_SCALE
 /** Index of the first bin in the numbering of exponential histograms at SKETCH_SCALE. */
 export const SKETCH_OFFSET = LOWEST_EXPONENT << SKETCH_SCALE
@@ -18,11 +19,12 @@ const words = new Uint32Array(float.buffer)
 
 /** Bin of a duration in ns. Bounds belong to the lower bin. */
 export function sketchBin(ns: number): number {
-  if (ns <= 2 ** LOWEST_EXPONENT) return 0
-  float[0] = ns
+  const seconds = ns / NS_PER_SECOND
+  if (seconds <= 2 ** LOWEST_EXPONENT) return 0
+  float[0] = seconds
   const exponent = ((words[1] as number) >>> 20) - 1023
   if (exponent >= HIGHEST_EXPONENT) return SKETCH_BINS - 1
-  const mantissa = ns / 2 ** exponent
+  const mantissa = seconds / 2 ** exponent
   // A first guess from the top mantissa bits is at most two bins off, because log2 is within 0.086 of a straight line.
   let step = ((words[1] as number) >>> (20 - SKETCH_SCALE)) & (PER_OCTAVE - 1)
   while (step < PER_OCTAVE && (bounds[step] as number) < mantissa) step += 1
@@ -31,7 +33,7 @@ export function sketchBin(ns: number): number {
 
 /** Upper bound of a bin in ns. */
 export function sketchBound(bin: number): number {
-  return 2 ** (LOWEST_EXPONENT + (bin + 1) / PER_OCTAVE)
+  return NS_PER_SECOND * 2 ** (LOWEST_EXPONENT + (bin + 1) / PER_OCTAVE)
 }
 
 /**

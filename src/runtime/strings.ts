@@ -1,6 +1,8 @@
+import { isUtf8 } from 'node:buffer'
+
 /** Interned strings. Id 0 is the empty string, id 1 is `__other__`: what did not fit any more. */
 export interface Strings {
-  /** Interns bytes[start, end) as UTF-8; invalid sequences become U+FFFD. Longer than the cap: shortened, with a mark. */
+  /** Interns bytes[start, end) as UTF-8. Broken bytes become U+FFFD, long strings are cut; both end with a mark and a digest. */
   readonly intern: (bytes: Uint8Array, start: number, end: number) => number
   readonly internText: (text: string) => number
   readonly text: (id: number) => string
@@ -26,8 +28,8 @@ export interface StringsOptions {
 
 export const OTHER = '__other__'
 export const OTHER_ID = 1
-/** Ends a shortened string. A hash of the whole follows it, so that two long names never merge. */
-const CUT_MARK = '\u2026'
+/** Ends a shortened or mended string. A digest of the whole follows, so that two such names never merge. */
+const MARK = '\u2026'
 const PROBES_MAX = 64
 
 /**
@@ -86,6 +88,7 @@ export function createStrings(options: StringsOptions): Strings {
 
   function store(bytes: Uint8Array, start: number, end: number, h: number): number {
     const length = end - start
+    if (!isUtf8(bytes.subarray(start, end))) return internMarked(bytes, start, end)
     if (live >= stringsMax || liveBytes + length > bytesMax) {
       overflowed += 1
       return OTHER_ID
@@ -112,7 +115,7 @@ export function createStrings(options: StringsOptions): Strings {
   function intern(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start
     if (length === 0) return 0
-    if (length > stringBytesMax) return shorten(bytes, start, end)
+    if (length > stringBytesMax) return internMarked(bytes, start, end)
     const h = hash(bytes, start, end)
     let slot = h & slotMask
     for (let probe = 0; probe < PROBES_MAX; probe++) {
@@ -130,12 +133,15 @@ export function createStrings(options: StringsOptions): Strings {
     return OTHER_ID
   }
 
-  function shorten(bytes: Uint8Array, start: number, end: number): number {
-    const digest = (hash(bytes, start, end) >>> 0).toString(16).padStart(8, '0')
-    // Three bytes of mark, eight of digest, and at most three that a cut through a character turns into U+FFFD.
-    let cut = start + Math.max(0, stringBytesMax - 14)
-    while (cut > start && ((bytes[cut] as number) & 0xc0) === 0x80) cut -= 1
-    return internText(decoder.decode(bytes.subarray(start, cut)) + CUT_MARK + digest)
+  /** The string as it can be shown: valid, within the cap, and different from every other. */
+  function internMarked(bytes: Uint8Array, start: number, end: number): number {
+    // Three bytes of mark and twelve of digest; each broken byte may become three.
+    const room = stringBytesMax - 15
+    let cut = Math.min(end, start + room)
+    while (cut < end && cut > start && ((bytes[cut] as number) & 0xc0) === 0x80) cut -= 1
+    let shown = decoder.decode(bytes.subarray(start, cut))
+    while (encoder.encode(shown).length > room) shown = shown.slice(0, Math.floor(shown.length / 2))
+    return internText(shown + MARK + digest(bytes, start, end))
   }
 
   function internText(text: string): number {
@@ -196,4 +202,20 @@ export function createStrings(options: StringsOptions): Strings {
     sweep,
     generation: () => generation
   }
+}
+
+const DIGEST_LETTERS = 'ghijklmnopqrstuv'
+
+/** Twelve letters, the same in every process: replicas must give a name the same mark. No digits: it is not an id in the name. */
+function digest(bytes: Uint8Array, start: number, end: number): string {
+  let a = 0x811c9dc5
+  let b = 0x9e3779b1
+  for (let i = start; i < end; i++) {
+    a = Math.imul(a ^ (bytes[i] as number), 0x01000193)
+    b = Math.imul(b ^ (bytes[i] as number), 0x85ebca6b)
+  }
+  b ^= b >>> 15
+  let letters = ''
+  for (let i = 0; i < 12; i++) letters += DIGEST_LETTERS.charAt((i < 8 ? a >>> (4 * i) : b >>> (4 * i - 32)) & 15)
+  return letters
 }

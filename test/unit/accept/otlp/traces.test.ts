@@ -372,7 +372,7 @@ test('a name of 1 MB is shortened and stays another name than its neighbour', ()
 test('invalid UTF-8 is shown as U+FFFD and refuses nothing', () => {
   const bench = createBench()
   bench.decoder.decodeProtobuf(inSpan(field(5, [0x61, 0xff, 0x62])), NaN)
-  expect(rowsOf(bench)[0]?.name).toBe('a\ufffdb')
+  expect(rowsOf(bench)[0]?.name).toMatch(/^a\ufffdb\u2026[g-v]{12}$/)
 })
 
 test('a span keeps at most 64 evidence rows, the rest are counted', () => {
