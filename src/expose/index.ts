@@ -11,7 +11,6 @@ import { counterFamilies, ownFamilies, type OwnDurations } from './own-families.
 import { createProcessMetrics } from './process-metrics.ts'
 import { createScraper, type Scraper } from './scrape.ts'
 import { createServer } from './server.ts'
-import { createSeriesNames } from './series-names.ts'
 import { type ExposeSettings } from './settings.ts'
 import { eventLoopTurn, type Turn } from './slice-stream.ts'
 import { type ExposeSources, type ExposeTools } from './sources.ts'
@@ -56,7 +55,7 @@ export function createExposer(
     },
     ingest: createDurationHistogram()
   }
-  const nameOf = createSeriesNames(tools.strings)
+  const nameOf = tools.strings.text
   const processMetrics = createProcessMetrics()
   const scraper = createScraper({
     settings,
