@@ -47,12 +47,15 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
   function onConnection(socket: Socket, serveHttp1: () => void): void {
     const connection = connections.open(socket)
     if (connection === undefined) return
+    // Node's HTTP/1 servers answer senders that have closed their half. Elsewhere that would be a connection nobody ends.
+    socket.allowHalfOpen = false
     sniff(socket, settings.headersTimeoutMs, {
       http1() {
         counters.add('tail_ingest_connections_total', 1, 0)
         connection.retire = () => {
           retire(socket)
         }
+        socket.allowHalfOpen = true
         serveHttp1()
       },
       http2() {

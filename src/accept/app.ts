@@ -86,9 +86,10 @@ function sendRefusal(parts: AppParts, request: FastifyRequest, reply: FastifyRep
   if (refusal.reason === 'unsupported_encoding') reply.header('accept-encoding', 'gzip')
   if (refusal.reason === 'method') reply.header('allow', 'POST')
   if (request.raw.httpVersionMajor !== 1) return reply.send(status)
+  const late = refusal.reason === 'timeout'
   const unread = isMuchLeft(request)
-  if (unread || parts.isLast(request)) reply.header('connection', 'close')
-  if (!unread || refusal.reason === 'timeout') return reply.send(status)
+  if (late || unread || parts.isLast(request)) reply.header('connection', 'close')
+  if (late || !unread) return reply.send(status)
   return reply.header('content-length', status.length).send(lingering(status, request.raw))
 }
 

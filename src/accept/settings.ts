@@ -4,6 +4,10 @@ import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
 const port = z.int().min(0).max(65_535)
 const count = z.int().min(1)
 const MIB = 1024 ** 2
+/** Timers of Node go no further than 24.8 days; a connection's age is stretched by jitter. */
+const TIMER_MAX_MS = 20 * 86_400_000
+const timeout = durationMs.refine((ms) => ms >= 1 && ms <= TIMER_MAX_MS, 'expected 1ms to 20d')
+const bodySize = sizeBytes.refine((bytes) => bytes >= 1 && bytes <= 1024 * MIB, 'expected 1B to 1GiB')
 
 export const acceptSection = section({
   host: z
@@ -21,22 +25,22 @@ export const acceptSection = section({
     .describe(
       'Where SDKs look for OTLP/HTTP; serves every protocol. Change it when another collector owns it; 0 = any.'
     ),
-  request_bytes_max: sizeBytes
+  request_bytes_max: bodySize
     .default(64 * MIB)
     .describe('Largest request body, before and after decompression. Lower it to protect a small machine.'),
   in_flight_bytes_max: sizeBytes
     .default(256 * MIB)
     .describe('All bodies being read at once, over all connections. Beyond it senders are told to come back later.'),
-  headers_timeout: durationMs
+  headers_timeout: timeout
     .default(10_000)
     .describe('How long a sender may take over its first bytes and over the headers of a request.'),
-  body_timeout: durationMs
+  body_timeout: timeout
     .default(30_000)
     .describe('How long a sender may take over the body of a request. Raise it for senders on slow links.'),
-  idle_timeout: durationMs
+  idle_timeout: timeout
     .default(120_000)
     .describe('A connection without requests is closed after this long. Keep it above the senders’ export interval.'),
-  connection_age_max: durationMs
+  connection_age_max: timeout
     .default(3_600_000)
     .describe('A connection is asked to reconnect after about this long, so that load spreads over new instances.'),
   connections_max: count
@@ -47,6 +51,9 @@ export const acceptSection = section({
     .union([z.literal('off'), durationMs])
     .default('off')
     .describe('Spans that ended longer ago than this are refused. Set it when senders replay old data by mistake.')
+}).refine((accept) => accept.in_flight_bytes_max >= accept.request_bytes_max, {
+  path: ['in_flight_bytes_max'],
+  message: 'expected at least request_bytes_max: the largest request would never fit'
 })
 
 /** Settings of accept, checked and in one unit each. */
@@ -71,8 +78,8 @@ export function acceptSettings(parsed: z.output<typeof acceptSection>): AcceptSe
     host: parsed.host,
     grpcPort: parsed.grpc_port,
     httpPort: parsed.http_port,
-    requestBytesMax: parsed.request_bytes_max,
-    inFlightBytesMax: parsed.in_flight_bytes_max,
+    requestBytesMax: Math.floor(parsed.request_bytes_max),
+    inFlightBytesMax: Math.floor(parsed.in_flight_bytes_max),
     headersTimeoutMs: parsed.headers_timeout,
     bodyTimeoutMs: parsed.body_timeout,
     idleTimeoutMs: parsed.idle_timeout,

@@ -119,7 +119,7 @@ export function sendHttp2(question: Question): Promise<Answer> {
       status = response[':status'] ?? 0
       if (response['grpc-status'] !== undefined) trailers = response
     })
-    stream.on('trailers', (found) => {
+    stream.on('trailers', (found: IncomingHttpHeaders) => {
       trailers = found
     })
     stream.on('data', (part: Buffer) => parts.push(part))

@@ -25,7 +25,7 @@ export interface ReadStatus {
 
 function decode(type: string, bytes: Uint8Array): Record<string, unknown> {
   const found = root.lookupType(type)
-  return found.toObject(found.decode(bytes), { longs: Number, defaults: true }) as Record<string, unknown>
+  return found.toObject(found.decode(bytes), { longs: Number, defaults: true })
 }
 
 /** google.rpc.Status by its content type; throws when it is not one. */
