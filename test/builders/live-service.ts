@@ -29,6 +29,8 @@ export interface LiveService {
 const READY = /^ready otlp_grpc=(\S+) otlp_http=(\S+) metrics=(\S+)$/m
 const READY_MS_MAX = 30_000
 const STOP_MS_MAX = 15_000
+/** As long as Prometheus waits by default. */
+const SCRAPE_MS_MAX = 10_000
 const OUTPUT_CHARS_MAX = 65_536
 
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
@@ -90,7 +92,10 @@ export async function startService(settings: SettingsFile | string = {}): Promis
     output: () => output,
     alive: () => child.exitCode === null && child.signalCode === null,
     async scrape() {
-      const answer = await fetch(`http://${metrics}/metrics`, { headers: { accept: 'text/plain; version=0.0.4' } })
+      const answer = await fetch(`http://${metrics}/metrics`, {
+        headers: { accept: 'text/plain; version=0.0.4' },
+        signal: AbortSignal.timeout(SCRAPE_MS_MAX)
+      })
       if (answer.status !== 200) throw new Error(`/metrics answered ${answer.status}`)
       return parsePrometheusText(await answer.text())
     },
