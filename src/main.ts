@@ -50,8 +50,12 @@ program
       files: string[],
       flags: { json?: true; service?: string; operation?: string; learned?: string; config?: string }
     ) => {
-      const { analyze } = await import('./programs/analyze.ts')
-      process.exitCode = await analyze({ files, ...flags, env, terminal: process.stderr })
+      const [{ analyze }, { createFileOutput }] = await Promise.all([
+        import('./programs/analyze.ts'),
+        import('./programs/analyze/text-output.ts')
+      ])
+      const output = createFileOutput(process.stdout.fd)
+      process.exitCode = await analyze({ files, ...flags, env, terminal: process.stderr, output })
     }
   )
 

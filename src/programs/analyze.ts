@@ -10,8 +10,8 @@ import { readOtlpFile } from './analyze/otlp-file.ts'
 import { createPasses, type Pass, type Passes } from './analyze/passes.ts'
 import { type Payload } from './analyze/payload.ts'
 import { createProblems, type Problems } from './analyze/problems.ts'
-import { startProgress, type Progress } from './analyze/progress.ts'
-import { createFileOutput, type TextOutput } from './analyze/text-output.ts'
+import { startProgress, type Progress, type Terminal } from './analyze/progress.ts'
+import { type TextOutput } from './analyze/text-output.ts'
 import { textReport } from './analyze/text-report.ts'
 import { readSettings } from './settings-file.ts'
 
@@ -23,7 +23,9 @@ export interface AnalyzeOptions extends Filter {
   readonly config?: string
   readonly env: Environment
   /** Where the progress bar goes, and after it what could not be read. */
-  readonly terminal: NodeJS.WriteStream
+  readonly terminal: Terminal
+  /** Where the answer goes. */
+  readonly output: TextOutput
 }
 
 /** Only traces with such a request, and only such operations. */
@@ -38,7 +40,6 @@ interface Reading {
   readonly progress: Progress
 }
 
-const STDOUT = 1
 const NOTHING_READ = 1
 
 /** Reads the files twice, to learn what is usual and then to decide, and prints the answer. Gives the exit code. */
@@ -46,7 +47,7 @@ export async function analyze(options: AnalyzeOptions): Promise<number> {
   const { learned, terminal } = options
   const problems = createProblems()
   const passes = createPasses({ settings: readSettings(options.config, options.env), failed: problems.failed })
-  if (learned !== undefined) passes.load(readDump(learned))
+  if (learned !== undefined) loadDump(passes, learned)
   const readings = learned === undefined ? 2 : 1
   const usable = usableFiles(options, problems)
   const progress = await startProgress(readings * usable.bytes, terminal)
@@ -55,7 +56,7 @@ export async function analyze(options: AnalyzeOptions): Promise<number> {
     // The second reading would only tell of the same problems again.
     const second = learned === undefined ? { ...reading, problems: createProblems() } : reading
     if (learned === undefined && (await read(passes.learn(), reading)) === 0) return NOTHING_READ
-    return await decide(options, passes, second)
+    return await (options.json === true ? printJson : printText)(options, passes, second)
   } finally {
     progress.stop()
     for (const line of problems.lines()) terminal.write(`tailspan: ${line}\n`)
@@ -78,9 +79,9 @@ function usableFiles({ files, learned }: AnalyzeOptions, problems: Problems): { 
   return { names, bytes }
 }
 
-function readDump(file: string): unknown {
+function loadDump(passes: Passes, file: string): void {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as unknown
+    passes.load(JSON.parse(readFileSync(file, 'utf8')))
   } catch (reason) {
     throw new Fault('BAD_FILE', `${file}: ${Fault.from(reason).message}`, { cause: reason })
   }
@@ -108,20 +109,8 @@ async function read(pass: Pass, { files, problems, progress }: Reading): Promise
   return used
 }
 
-async function decide(options: AnalyzeOptions, passes: Passes, reading: Reading): Promise<number> {
-  const output = createFileOutput(STDOUT)
-  return options.json === true
-    ? decideAsJson(options, passes, { reading, output })
-    : decideAsText(options, passes, { reading, output })
-}
-
-interface Printing {
-  readonly reading: Reading
-  readonly output: TextOutput
-}
-
-async function decideAsJson(options: AnalyzeOptions, passes: Passes, { reading, output }: Printing): Promise<number> {
-  const report = createJsonReport(output)
+async function printJson(options: AnalyzeOptions, passes: Passes, reading: Reading): Promise<number> {
+  const report = createJsonReport(options.output)
   const { names } = passes
   const pass = passes.decide((decomposition, bands) => {
     if (!matches(decomposition.requests, options, names.strings)) return
@@ -132,17 +121,17 @@ async function decideAsJson(options: AnalyzeOptions, passes: Passes, { reading, 
   return 0
 }
 
-async function decideAsText(options: AnalyzeOptions, passes: Passes, { reading, output }: Printing): Promise<number> {
+async function printText(options: AnalyzeOptions, passes: Passes, reading: Reading): Promise<number> {
   const { strings } = passes.names
   const pass = passes.decide(undefined)
   if ((await read(pass, reading)) === 0) return NOTHING_READ
   const summary = filtered(summarize(pass.tables, strings), options)
   const counts = pass.counts()
   reading.progress.stop()
-  output.write(
+  options.output.write(
     textReport({ files: reading.files.length, traces: pass.traces(), counts, summary, tables: pass.tables, strings })
   )
-  output.flush()
+  options.output.flush()
   return 0
 }
 

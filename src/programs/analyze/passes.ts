@@ -67,7 +67,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
   const resources = createResources(strings, decoderLimits)
   const names = { strings, resources }
   const decomposer = createDecomposer(settings.decompose, names)
-  let learned: { thresholds?: unknown } | undefined
+  let learned: unknown
 
   function attempt<T>(work: () => T): T | undefined {
     try {
@@ -177,13 +177,15 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
     learn,
     decide,
     load(dump) {
-      const { decompose, explain } = dump as { decompose?: unknown; explain?: object }
+      const { decompose, explain } = (dump ?? {}) as { decompose?: unknown; explain?: unknown }
       try {
         decomposer.load(decompose)
+        decomposer.publish()
+        // Read here, so that a wrong one is refused before the files are.
+        createExplainer(settings.explain, names).load(explain)
       } catch (reason) {
-        throw Fault.from(reason, 'BAD_FILE')
+        throw new Fault('BAD_FILE', Fault.from(reason).message, { cause: reason })
       }
-      decomposer.publish()
       learned = explain
     }
   }

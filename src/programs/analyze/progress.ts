@@ -1,11 +1,14 @@
-/** A bar on a terminal's stderr; nothing elsewhere. */
+/** stderr, as a rule. */
+export type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean }
+
+/** A bar on a terminal; nothing elsewhere. */
 export interface Progress {
   readonly add: (bytes: number) => void
   readonly stop: () => void
 }
 
-export async function startProgress(totalBytes: number, terminal: NodeJS.WriteStream): Promise<Progress> {
-  if (!terminal.isTTY) return { add: () => undefined, stop: () => undefined }
+export async function startProgress(totalBytes: number, terminal: Terminal): Promise<Progress> {
+  if (terminal.isTTY !== true) return { add: () => undefined, stop: () => undefined }
   const { default: progress } = await import('cli-progress')
   const bar = new progress.SingleBar({
     stream: terminal,

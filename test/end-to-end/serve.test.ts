@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, jest, test } from '@jest/globals'
+import { startTailspan } from '../builders/command.ts'
+import { pause, scrapeUntil, startService, type LiveService } from '../builders/live-service.ts'
+import { requestJson, requestProtobuf, shopRequests } from '../builders/shop-requests.ts'
+
+// Each test starts processes, on machines that may be busy.
+jest.setTimeout(60_000)
+
+const settings = {
+  assemble: { quiet_time: '300ms' },
+  expose: { zero_first: '0s' },
+  shutdown: { last_scrape_wait: '5s' }
+}
+
+async function post(service: Pick<LiveService, 'http'>, body: string | Uint8Array): Promise<Response> {
+  const type = typeof body === 'string' ? 'application/json' : 'application/x-protobuf'
+  return fetch(`http://${service.http}/v1/traces`, { method: 'POST', headers: { 'content-type': type }, body })
+}
+
+async function until(done: () => boolean): Promise<void> {
+  const endMs = performance.now() + 10_000
+  while (!done() && performance.now() < endMs) await pause(20)
+}
+
+test('what is sent as JSON and as protobuf is counted on /metrics, and SIGTERM ends with 0', async () => {
+  const service = await startService(settings)
+  try {
+    const requests = shopRequests({ traces: 400 })
+    const half = requests.length / 2
+    for (const request of requests.slice(0, half)) {
+      const answer = await post(service, JSON.stringify(requestJson(request)))
+      expect([answer.status, await answer.text()]).toEqual([200, '{}'])
+    }
+    expect((await post(service, requestProtobuf(...requests.slice(half)))).status).toBe(200)
+    const labels = { service_name: 'pricing', operation: 'GET /price' }
+    const exposition = await scrapeUntil(service, ({ sum }) => sum('tail_requests_total', labels) === 400, {
+      everyMs: 100,
+      forMs: 15_000
+    })
+    expect(exposition.sum('tail_spans_received_total')).toBe(1600)
+    expect(exposition.sum('tail_requests_total', labels)).toBe(400)
+    expect(exposition.sum('tail_requests_total', { service_name: 'gateway' })).toBe(400)
+    expect((await fetch(`http://${service.metrics}/readyz`)).status).toBe(200)
+  } finally {
+    const stopping = service.stop()
+    await until(() => service.output().includes('closing'))
+    // The scrape that it waits for.
+    await service.scrape().catch(() => undefined)
+    expect(await stopping).toBe(0)
+  }
+})
+
+test('SIGTERM counts the traces that are still open and answers the last scrape with them', async () => {
+  const service = await startService({ ...settings, assemble: { quiet_time: '1h', root_wait: '1h', age_max: '1h' } })
+  await service.scrape()
+  await post(service, JSON.stringify(requestJson(...shopRequests({ traces: 10 }))))
+  const stopping = service.stop()
+  await until(() => service.output().includes('closing'))
+  const ready = await fetch(`http://${service.metrics}/readyz`)
+  const last = await service.scrape()
+  expect(ready.status).toBe(503)
+  expect(last.sum('tail_traces_closed_total', { reason: 'shutdown' })).toBe(10)
+  expect(last.sum('tail_requests_total', { service_name: 'gateway' })).toBe(10)
+  expect(await stopping).toBe(0)
+})
+
+test('a second signal ends the service at once', async () => {
+  const service = await startService({ ...settings, shutdown: { last_scrape_wait: '1h' } })
+  await service.scrape()
+  const stopping = service.stop()
+  await until(() => service.output().includes('closing'))
+  process.kill(service.pid, 'SIGTERM')
+  expect(await stopping).toBe(143)
+})
+
+function settingsFile(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tailspan-'))
+  folders.push(folder)
+  writeFileSync(join(folder, 'settings.yaml'), text)
+  return join(folder, 'settings.yaml')
+}
+
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true })
+})
+
+test('own spans go where OTEL_EXPORTER_OTLP_ENDPOINT says, and are counted there', async () => {
+  const watching = await startService(settings)
+  const file = settingsFile('accept: { grpc_port: 0, http_port: 0 }\nexpose: { port: 0 }\n')
+  const watched = startTailspan(['serve', '--config', file], { OTEL_EXPORTER_OTLP_ENDPOINT: `http://${watching.grpc}` })
+  const [, http = ''] = await watched.says(/otlp_http=(\S+)/)
+  await watched.says(/own spans go to/)
+  await post({ http }, JSON.stringify(requestJson(...shopRequests({ traces: 10 }))))
+  expect(await watched.stop()).toBe(0)
+  const ofAccept = { service_name: 'tailspan', operation: 'accept traces' }
+  const seen = await scrapeUntil(watching, ({ sum }) => sum('tail_requests_total', ofAccept) > 0, {
+    everyMs: 100,
+    forMs: 15_000
+  })
+  expect(seen.sum('tail_requests_total', ofAccept)).toBe(1)
+  expect(await watching.stop()).toBe(0)
+})
+
+test('own spans stay off when their endpoint is the service itself', async () => {
+  const free = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => free.once('listening', resolve))
+  const { port } = free.address() as AddressInfo
+  await new Promise((resolve) => free.close(resolve))
+  const file = settingsFile(`accept: { grpc_port: ${port}, http_port: 0 }\nexpose: { port: 0 }\n`)
+  const service = startTailspan(['serve', '--config', file], {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://localhost:${port}`
+  })
+  await service.says(/own spans/)
+  expect(service.output()).toContain(`own spans stay off: http://localhost:${port} is this process itself`)
+  expect(await service.stop()).toBe(0)
+})
+
+test('SIGHUP changes the level of the log, and keeps the settings when the new ones are wrong', async () => {
+  const ports = 'accept: { grpc_port: 0, http_port: 0 }\nexpose: { port: 0 }\n'
+  const file = settingsFile(ports)
+  const service = await startService(file)
+  writeFileSync(file, `${ports}log: { level: debug }\nassemble: { quiet_time: 1s }\n`)
+  process.kill(service.pid, 'SIGHUP')
+  await until(() => service.output().includes('settings reloaded'))
+  expect(service.output()).toContain('"level":"debug","needsRestart":["assemble"]')
+  writeFileSync(file, 'assembel: {}\n')
+  process.kill(service.pid, 'SIGHUP')
+  await until(() => service.output().includes('settings not reloaded'))
+  expect(service.output()).toContain(':1: assembel: unknown key; did you mean assemble?')
+  expect(await service.stop()).toBe(0)
+})
