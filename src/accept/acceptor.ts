@@ -32,7 +32,12 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
   const retiring = new WeakSet<Socket>()
   const app = createApp({ intake, isLast: (request) => retiring.has(request.raw.socket) })
   const route = (request: IncomingMessage, response: ServerResponse): void => {
-    app.routing(request, response)
+    try {
+      app.routing(request, response)
+    } catch (error) {
+      intake.refuse(intake.mistake(error))
+      response.destroy()
+    }
   }
   const limits = {
     connectionsMax: settings.connectionsMax,

@@ -110,16 +110,17 @@ function lingering(answer: Buffer, source: Readable): Readable {
 }
 
 function answerError(parts: AppParts, request: FastifyRequest, reply: FastifyReply, error: FastifyError): void {
-  sendRefusal(parts, request, reply, parts.intake.refuse(refusalOfFastify(error)))
+  sendRefusal(parts, request, reply, parts.intake.refuse(refusalOfFastify(error) ?? parts.intake.mistake(error)))
 }
 
-function refusalOfFastify(error: FastifyError): Refusal {
+/** Undefined for what is not the sender's doing. */
+function refusalOfFastify(error: FastifyError): Refusal | undefined {
   const status = error.statusCode ?? 500
   if (status === 413) return { reason: 'too_large', message: error.message }
   if (status === 415) return { reason: 'unsupported_media_type', message: error.message }
   if (status === 404) return { reason: 'not_found', message: error.message }
   if (status >= 400 && status < 500) return { reason: 'bad_payload', message: error.message }
-  return { reason: 'internal', message: 'the request could not be handled' }
+  return undefined
 }
 
 function notFound(request: FastifyRequest): Refusal {

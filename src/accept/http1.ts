@@ -20,19 +20,23 @@ export interface Http1Parts {
 export function createHttp1Server(parts: Http1Parts): Server {
   const { settings, route } = parts
   const requests = new WeakMap<Socket, IncomingMessage>()
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    requests.set(request.socket, request)
+    route(request, response)
+  }
   const server = createServer(
     {
       noDelay: true,
+      // Node would answer a missing Host, and below an unknown Expect, by itself, without a Status.
+      requireHostHeader: false,
       headersTimeout: settings.headersTimeoutMs,
       requestTimeout: settings.headersTimeoutMs + settings.bodyTimeoutMs,
       keepAliveTimeout: settings.idleTimeoutMs,
       connectionsCheckingInterval: Math.max(10, Math.min(1000, settings.headersTimeoutMs / 4))
     },
-    (request, response) => {
-      requests.set(request.socket, request)
-      route(request, response)
-    }
+    serve
   )
+  server.on('checkExpectation', serve)
   const [serveHttp1] = server.listeners('connection')
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {

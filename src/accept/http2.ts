@@ -67,8 +67,11 @@ export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
       return
     }
     memory.keepAll()
+    // CONNECT has no path, and no router can do without one.
+    headers[':path'] ??= '*'
     const request = new Http2ServerRequest(stream, headers, {}, rawHeaders ?? [])
     const response = new Http2ServerResponse(stream)
+    if (headers.expect === '100-continue') response.writeContinue()
     parts.route(request as unknown as IncomingMessage, response as unknown as ServerResponse)
   })
 

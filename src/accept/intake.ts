@@ -5,7 +5,7 @@ import { createBody, GRPC_PREFIX_BYTES, receive, tooLarge } from './body.ts'
 import { type Budget } from './budget.ts'
 import { countRefusal, protocols, type AcceptCounters, type Protocol } from './counters.ts'
 import { inflated } from './inflate.ts'
-import { busy, refusalOf, type Refusal } from './refusals.ts'
+import { busy, internal, refusalOf, type Refusal } from './refusals.ts'
 import { type AcceptSettings } from './settings.ts'
 import { type Encoding } from './status.ts'
 
@@ -43,6 +43,8 @@ export interface Arrival {
 export interface Intake {
   /** Decides on a request, reads it and hands it on. The one place for whatever must be settled before a body is read. */
   readonly take: (arrival: Arrival) => Promise<Verdict | Refusal>
+  /** What is said of something that should not have been thrown; it is logged, not too often. */
+  readonly mistake: (error: unknown) => Refusal
   /** Counts a refusal made elsewhere and gives it its final shape. */
   readonly refuse: (refusal: Refusal) => Refusal
 }
@@ -114,16 +116,17 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
       return verdict
     } catch (error) {
       const refusal = refusalOf(Fault.from(error))
-      if (refusal.reason === 'internal') logMistake(error)
-      return refusal
+      return refusal.reason === 'internal' ? mistake(error) : refusal
     }
   }
 
-  function logMistake(error: unknown): void {
+  function mistake(error: unknown): Refusal {
     const nowMs = tools.nowMs()
-    if (nowMs - mistakeLoggedMs < MISTAKES_LOGGED_EVERY_MS) return
-    mistakeLoggedMs = nowMs
-    tools.log.warn({ error }, 'a request could not be handled; further ones within 10 s are only counted')
+    if (nowMs - mistakeLoggedMs >= MISTAKES_LOGGED_EVERY_MS) {
+      mistakeLoggedMs = nowMs
+      tools.log.warn({ error }, 'a request could not be handled; further ones within 10 s are only counted')
+    }
+    return internal
   }
 
   function refuse(refusal: Refusal): Refusal {
@@ -139,10 +142,10 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
         const outcome = await read(arrival)
         return isRefusal(outcome) ? refuse(outcome) : outcome
       } catch (error) {
-        logMistake(error)
-        return refuse(refusalOf(Fault.from(error)))
+        return refuse(mistake(error))
       }
     },
+    mistake,
     refuse
   }
 }

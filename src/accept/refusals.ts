@@ -43,6 +43,9 @@ export function busy(message: string, retryAfterMs = RETRY_AFTER_MS): Refusal {
   return { reason: 'busy', message, retryAfterMs }
 }
 
+/** What went wrong inside is for our log, not for strangers. */
+export const internal: Refusal = { reason: 'internal', message: 'the request could not be handled' }
+
 export function refusalOf(fault: Fault): Refusal {
   switch (fault.code) {
     case 'BUSY':
@@ -54,7 +57,6 @@ export function refusalOf(fault: Fault): Refusal {
     case 'BAD_SETTINGS':
     case 'BAD_FILE':
     case 'BUG':
-      // What went wrong inside is for our log, not for strangers.
-      return { reason: 'internal', message: 'the request could not be handled' }
+      return internal
   }
 }

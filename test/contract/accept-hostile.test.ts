@@ -270,3 +270,41 @@ test('bytes that are no HTTP/2 after the preface end the connection and nothing 
   await sendRaw(harness.grpcPort, PREFACE, Buffer.alloc(1000, 0xff))
   await expectStillServing()
 })
+
+test('four hundred mutated conversations leave a process that serves, holds nothing and made no mistake of its own', async () => {
+  harness = await startAcceptor({ headersTimeoutMs: 200, bodyTimeoutMs: 200 })
+  const head =
+    'POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n'
+  const http1 = Buffer.from(`${head}5\r\nhello\r\n0\r\n\r\n${head}3;x=y\r\nabc\r\n0\r\n\r\n`)
+  const http2 = Buffer.concat([
+    PREFACE,
+    frame(FrameType.settings, 0, 0),
+    frame(FrameType.headers, END_HEADERS, 1, grpcHeaders),
+    dataFrames(1, grpcMessage(gzipSync(body), 1), 9),
+    frame(FrameType.windowUpdate, 0, 0, Buffer.from([0, 0, 1, 0])),
+    frame(FrameType.headers, END_HEADERS, 3, grpcHeaders),
+    dataFrames(3, grpcMessage(body))
+  ])
+  let state = 20_261_121
+  const random = (below: number): number => (state = (state * 48_271) % 2_147_483_647) % below
+  for (let round = 0; round < 20; round++) {
+    const conversations = Array.from({ length: 20 }, (_, i) => {
+      const bytes = Buffer.from(i % 2 === 0 ? http1 : http2)
+      // The preface stays whole, or nothing behind it would be read.
+      const from = i % 2 === 0 ? 0 : PREFACE.length
+      for (let change = random(4); change >= 0; change--) bytes[from + random(bytes.length - from)] = random(256)
+      const sent = bytes.subarray(0, from + random(bytes.length - from + 1))
+      return new Promise((resolve) => {
+        const socket = connect(harness.grpcPort, '127.0.0.1')
+        socket.on('error', () => undefined).on('data', () => undefined)
+        socket.write(sent, () => setTimeout(() => socket.destroy(), 5))
+        socket.on('close', resolve)
+      })
+    })
+    await Promise.all(conversations)
+  }
+  await until(() => harness.acceptor.memory()['accept_in_flight'] === 0)
+  expect(harness.refused('internal')).toBe(0)
+  expect(harness.warnings).toEqual([])
+  await expectStillServing()
+})

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
+import { connect as http2Connect } from 'node:http2'
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { type RefusalReason } from '../../src/accept/refusals.ts'
@@ -14,7 +15,16 @@ import {
   type Harness,
   type Question
 } from '../unit/accept/acceptor-under-test.ts'
-import { grpcMessage } from '../unit/accept/raw-http2.ts'
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  FrameType,
+  grpcMessage,
+  headerBlock,
+  rawHttp2,
+  type Frame
+} from '../unit/accept/raw-http2.ts'
 import { readStatus } from '../unit/accept/status-oracle.ts'
 
 const BYTES_MAX = 100_000
@@ -322,6 +332,47 @@ for (const expected of grpcCases) {
   })
 }
 
+test('CONNECT over HTTP/2, which has no path, and OPTIONS * are 404 and harm nobody', async () => {
+  for (const method of ['CONNECT', 'OPTIONS']) {
+    const blocks = headerBlock([
+      [':method', method],
+      [':authority', 'example.org:1'],
+      ...(method === 'CONNECT'
+        ? []
+        : ([
+            [':scheme', 'http'],
+            [':path', '*']
+          ] as const))
+    ])
+    const frames: Frame[] = []
+    const socket = rawHttp2(harness.grpcPort, (seen) => frames.push(seen))
+    socket.write(frame(FrameType.headers, END_HEADERS + END_STREAM, 1, blocks))
+    await until(() => frames.some(({ type, flags }) => type === FrameType.data && (flags & END_STREAM) !== 0))
+    const answer = frames.find(({ type }) => type === FrameType.data)?.payload
+    expect(readStatus(answer ?? Buffer.alloc(0), JSON_TYPE).code).toBe(12)
+    socket.destroy()
+  }
+})
+
+test('an OTLP/HTTP sender over HTTP/2 that waits for 100 Continue gets it', async () => {
+  const session = http2Connect(`http://127.0.0.1:${harness.httpPort}`)
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/v1/traces',
+    'content-type': PROTOBUF,
+    expect: '100-continue'
+  })
+  const status = new Promise((resolve) => {
+    stream.once('response', (headers) => {
+      resolve(headers[':status'])
+    })
+  })
+  await new Promise((resolve) => stream.once('continue', resolve))
+  stream.end(body)
+  expect(await status).toBe(200)
+  session.close()
+})
+
 test('gRPC subtypes and gRPC-Web are 415, not a call', async () => {
   for (const type of ['application/grpc+json', 'application/grpc-web+proto']) {
     const answer = await sendGrpc({
@@ -365,6 +416,14 @@ test('a mistake of ours is logged once in ten seconds and counted each time', as
 const brokenRequests: readonly (readonly [string, string, number, number])[] = [
   ['words that are no HTTP', 'HELO example.org\r\n\r\n', 400, 3],
   ['a header without a colon', 'POST /v1/traces HTTP/1.1\r\nHost x\r\n\r\n', 400, 3],
+  [
+    'a Content-Length beside chunks',
+    'POST / HTTP/1.1\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n',
+    400,
+    3
+  ],
+  ['a request without Host for nothing we have', 'GET / HTTP/1.1\r\nconnection: close\r\n\r\n', 404, 12],
+  ['an unknown Expect', 'POST / HTTP/1.1\r\nexpect: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', 404, 12],
   ['headers of 100 KB', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(100_000)}\r\n\r\n`, 431, 8]
 ]
 for (const [name, request, status, code] of brokenRequests) {
