@@ -34,8 +34,8 @@ export interface Http2Parts {
 }
 
 /**
- * Speaks HTTP/2 on a socket. gRPC calls are answered on the bare stream: Node's compatibility layer (its request and
- * response objects, and a router behind them) costs about as much as all the rest. Returns what retires the connection.
+ * Speaks HTTP/2 on a socket, and returns what retires the connection. gRPC calls are answered on the bare stream: Node's
+ * compatibility layer and the router behind it cost 70 µs a call, beside 235 for all the rest at 225 KB (bench/transport.ts).
  */
 export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
   const { settings, intake } = parts
