@@ -15,8 +15,8 @@ export async function growth(): Promise<string> {
         format: 'protobuf',
         gzip: false,
         operations,
-        warmUpSpans: 150_000,
-        runSpans: 250_000,
+        warmUpSpans: 100_000,
+        runSpans: 150_000,
         runs: 3
       })
     )
