@@ -10,8 +10,9 @@ const SPANS_PER_TRACE = 8
 const SERVICES = 4
 const BATCH_SPANS = 512
 const SPANS_PER_SECOND = 100_000
-const SECONDS = 40
-const WARM_UP_SECONDS = 12
+/** Until the memory of closed traces is full and forgets as fast as it learns. */
+const WARM_UP_SECONDS = 110
+const SECONDS = 150
 const EVIDENCE_PER_SPAN = 1
 
 const TRACES_PER_ROUND = (BATCH_SPANS * SERVICES) / SPANS_PER_TRACE

@@ -1,28 +1,18 @@
 import { CloseReason, type Resources, type SpanBatch } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import { type Stage } from '../runtime/stage.ts'
-import { ClosedFlag, closedFlags, createClosedTraces } from './closed-traces.ts'
+import { createClosedTraces } from './closed-traces.ts'
 import { createClosing } from './closing.ts'
 import { assembleCounters } from './counters.ts'
 import { createElapsed } from './elapsed.ts'
 import { indexBytes } from './id-index.ts'
 import { createInsert } from './insert.ts'
 import { createLearnedRoots } from './learned-roots.ts'
-import {
-  bornMs,
-  createOpenTraces,
-  findTrace,
-  openTrace,
-  quietest,
-  startTrace,
-  touchedMs,
-  traceBytes,
-  TraceFlag
-} from './open-traces.ts'
+import { bornMs, createOpenTraces, quietest, touchedMs, traceBytes } from './open-traces.ts'
 import { type AssembleNext } from './next.ts'
 import { allocatedBytes, usedBytes } from './pages.ts'
 import { type AssembleSettings } from './settings.ts'
-import { createSpanSlab, evidenceRowsOf, hasRoom, markSlab } from './span-slab.ts'
+import { createSpanSlab, markSlab } from './span-slab.ts'
 
 /** Not Infinity: a trace that is full is due at -Infinity plus this. */
 const NEVER_MS = Number.MAX_VALUE
@@ -53,8 +43,8 @@ export interface Assembler extends Stage {
  *                                              closed --span--> continuation --quiet--> closed (units; the rest is late)
  */
 export function createAssembler(settings: AssembleSettings, tools: AssembleTools, next: AssembleNext): Assembler {
-  const { resources, seed = Math.floor(Math.random() * 2 ** 32) } = tools
-  const { tracesMax, sliceSpans } = settings
+  const { resources, seed = (Math.random() * 2 ** 32) | 0 } = tools
+  const { sliceSpans } = settings
   const held = settings.holdUntilMemory
   const quietTimeMs = held ? NEVER_MS : settings.quietTimeMs
   const rootWaitMs = held ? NEVER_MS : settings.rootWaitMs
@@ -62,7 +52,7 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
   const counters = createCounters(assembleCounters)
   const elapsed = createElapsed()
   const slab = createSpanSlab(settings.spansMax)
-  const open = createOpenTraces(tracesMax, seed)
+  const open = createOpenTraces(settings.tracesMax, seed)
   const learned = createLearnedRoots(seed, () => {
     counters.add('tail_root_learning_forgotten_total')
   })
@@ -74,36 +64,18 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       counters.add('tail_late_forgotten_total')
     }
   })
-  const closing = createClosing({ slab, open, closed, learned, resources, counters, next, seed })
-  const insert = createInsert({ slab, open, learned, resources, counters, spansPerTraceMax: settings.spansPerTraceMax })
+  const parts = { slab, open, closed, learned, resources, counters }
+  const closing = createClosing({ ...parts, next, seed })
+  const insert = createInsert({ ...parts, spansPerTraceMax: settings.spansPerTraceMax })
   let bytesToFree = 0
 
   function consume(batch: SpanBatch, nowMs: number): void {
     const now = elapsed.at(nowMs)
-    let trace = 0
-    for (let i = 0; i < batch.n; i++) {
-      const evidenceRows = evidenceRowsOf(batch, i)
-      if (!hasRoom(slab, evidenceRows)) {
-        while (!hasRoom(slab, evidenceRows)) closeQuietest(CloseReason.memory, now)
-        trace = 0
-      }
-      if (trace === 0 || !isSameTrace(batch.traceId, 4 * i)) trace = traceOf(batch.traceId, 4 * i, now)
-      if (trace !== 0) insert(trace, batch, i, now)
+    for (let from = 0; from < batch.n;) {
+      const to = insert(batch, from, now)
+      if (to === from) closeQuietest(CloseReason.memory, now)
+      from = to
     }
-  }
-
-  function traceOf(ids: Uint32Array, at: number, now: number): number {
-    const found = findTrace(open, ids, at)
-    if (found !== 0) return found
-    while (open.rows.used >= tracesMax) closeQuietest(CloseReason.memory, now)
-    const before = closed.find(ids, at, now)
-    if (before !== undefined && (closedFlags(before) & ClosedFlag.full) !== 0) {
-      counters.add('tail_spans_over_trace_max_total')
-      return 0
-    }
-    const trace = openTrace(open, ids, at)
-    startTrace(open, trace, before === undefined ? 0 : TraceFlag.continuation | TraceFlag.rooted, now)
-    return trace
   }
 
   /** At once and whole: whoever calls needs the room. */
@@ -190,14 +162,4 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
     },
     memory
   }
-}
-
-function isSameTrace(ids: Uint32Array, at: number): boolean {
-  return (
-    at > 0 &&
-    ids[at] === ids[at - 4] &&
-    ids[at + 1] === ids[at - 3] &&
-    ids[at + 2] === ids[at - 2] &&
-    ids[at + 3] === ids[at - 1]
-  )
 }

@@ -54,8 +54,10 @@ const BLOCKS_SHARE = 2 / 3
 
 /** What is to be remembered of a trace; filled afresh for each. */
 export interface ClosedDraft {
+  /** The trace was not to be found when it opened, so there is nothing to replace. */
+  isFirst: boolean
   flags: number
-  fingerprints: Uint32Array
+  fingerprints: Int32Array
   fingerprintCount: number
   readonly producers: Uint32Array
   producerCount: number
@@ -64,8 +66,9 @@ export interface ClosedDraft {
 
 export function createClosedDraft(): ClosedDraft {
   return {
+    isFirst: true,
     flags: 0,
-    fingerprints: new Uint32Array(0),
+    fingerprints: new Int32Array(0),
     fingerprintCount: 0,
     producers: new Uint32Array(PRODUCERS_MAX * PRODUCER_WORDS),
     producerCount: 0,
@@ -157,12 +160,9 @@ export function createClosedTraces(options: ClosedTracesOptions): ClosedTraces {
   function forgetOldest(nowMs: number): void {
     const words = blockOf(oldest)
     const position = (oldest % blocksMax) * BLOCK_WORDS + oldestAt
-    const slot = seekTrace(words, oldestAt)
     // A record that a later one of the same trace has replaced is no longer in the index.
-    if (slot >= 0 && valueAt(index, slot) === position) {
-      removeId(index, hashTraceId(words, oldestAt, seed), position)
-      if (!isOver(words, oldestAt, nowMs)) options.forgotten()
-    }
+    const wasThere = removeId(index, hashTraceId(words, oldestAt, seed), position)
+    if (wasThere && !isOver(words, oldestAt, nowMs)) options.forgotten()
     oldestAt += words[oldestAt + ClosedWord.words] as number
   }
 
@@ -196,9 +196,18 @@ export function createClosedTraces(options: ClosedTracesOptions): ClosedTraces {
     for (let i = 0; i < orphanWords; i++) words[to++] = draft.orphan[i] as number
     filled[newest % blocksMax] = to
     const position = (newest % blocksMax) * BLOCK_WORDS + at
-    const slot = seekTrace(ids, 0)
+    const slot = draft.isFirst ? -1 : seekTrace(ids, 0)
     if (slot >= 0) setValueAt(index, slot, position)
     else insertId(index, hashTraceId(ids, 0, seed), position)
+  }
+
+  function find(ids: Uint32Array, at: number, nowMs: number): ClosedRecord | undefined {
+    const slot = seekTrace(ids, at)
+    if (slot < 0) return undefined
+    if (!isOver(record.words, record.at, nowMs)) return record
+    // What is not to be found may be remembered again as if it were the first time.
+    removeId(index, hashTraceId(ids, at, seed), valueAt(index, slot))
+    return undefined
   }
 
   function mark(marks: Marks): void {
@@ -212,9 +221,7 @@ export function createClosedTraces(options: ClosedTracesOptions): ClosedTraces {
   }
 
   return {
-    find(ids, at, nowMs) {
-      return seekTrace(ids, at) >= 0 && !isOver(record.words, record.at, nowMs) ? record : undefined
-    },
+    find,
     remember,
     expire(nowMs, recordsMax) {
       for (let i = 0; i < recordsMax && standOnOldest() && isOver(blockOf(oldest), oldestAt, nowMs); i++) {

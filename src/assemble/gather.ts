@@ -1,12 +1,10 @@
 import { type TraceColumns } from '../model/spans.ts'
 import { hashSpanId } from './id-index.ts'
 import { type OpenTraces, traceAt, traceWords, TraceWord } from './open-traces.ts'
-import { PAGE_MASK, PAGE_SHIFT } from './pages.ts'
+import { giveRow, PAGE_MASK, PAGE_SHIFT } from './pages.ts'
 import {
   EVIDENCE_WORDS,
   EvidenceWord,
-  freeEvidence,
-  freeSpan,
   KIND_SHIFT,
   OUTCOME_MASK,
   OUTCOME_SHIFT,
@@ -14,17 +12,20 @@ import {
   type SpanSlab,
   SpanWord
 } from './span-slab.ts'
-import { columnBytes, createTraceColumns, rebase, release, reserve, roomFor } from './trace-columns.ts'
+import { columnBytes, createTraceColumns, moveBase, moveTimes, release, reserve, roomFor } from './trace-columns.ts'
 
 /** Scratch for more spans than this is given back when a smaller trace follows. */
 export const SCRATCH_ROWS_KEPT = 65_536
+
+/** Moving a row's times costs this much less than copying a span. */
+const REBASED_PER_COPIED = 16
 
 /** A trace on its way from the slab to columns. A giant takes several goes. */
 export interface Gather {
   /** The trace, complete once `advance` has returned and nothing is pending. */
   readonly columns: TraceColumns
   /** Hash of each row's span id. */
-  fingerprints: Uint32Array
+  fingerprints: Int32Array
   /** Spans dropped because their id had come before. */
   duplicates: number
   readonly pending: () => boolean
@@ -50,9 +51,10 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
   let uncollected = 0
   let collectAt = 0
   let copied = 0
+  let rebased = 0
   let pending = false
-  let baseHi = 0
-  let baseLo = 0
+  /** Of the rows copied: their earliest start. An array, because a variable would be allocated anew at each change. */
+  const earliest = new Float64Array(1)
 
   function begin(open: OpenTraces, trace: number): void {
     const words = traceWords(open, trace)
@@ -61,14 +63,16 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
     uncollected = spans
     collectAt = words[at + TraceWord.lastSpan] as number
     copied = 0
-    baseHi = words[at + TraceWord.base] as number
-    baseLo = words[at + TraceWord.base + 1] as number
+    rebased = 0
+    earliest[0] = Infinity
+    columns.baseHi = words[at + TraceWord.base] as number
+    columns.baseLo = words[at + TraceWord.base + 1] as number
     if (rows.length > SCRATCH_ROWS_KEPT && spans <= SCRATCH_ROWS_KEPT) releaseScratch()
     reserve(columns, spans, words[at + TraceWord.evidenceRows] as number)
     for (let word = 0; word < 4; word++) columns.traceId[word] = words[at + TraceWord.traceId + word] as number
     columns.n = 0
     if (rows.length < spans) rows = new Uint32Array(roomFor(spans))
-    if (gather.fingerprints.length < spans) gather.fingerprints = new Uint32Array(roomFor(spans))
+    if (gather.fingerprints.length < spans) gather.fingerprints = new Int32Array(roomFor(spans))
     if (slots.length < 2 * spans) slots = new Uint32Array(2 * roomFor(spans))
     mask = 15
     while (mask + 1 < 2 * spans) mask = mask * 2 + 1
@@ -81,7 +85,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
     release(columns)
     rows = new Uint32Array(64)
     slots = new Uint32Array(128)
-    gather.fingerprints = new Uint32Array(64)
+    gather.fingerprints = new Int32Array(64)
   }
 
   /** Spans are chained backwards. */
@@ -98,93 +102,107 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
   function advance(spansMax: number): number {
     if (uncollected > 0) collect(spansMax)
     if (uncollected > 0) return spansMax
-    const stop = Math.min(spans, copied + spansMax)
-    const worked = stop - copied
-    for (; copied < stop; copied++) {
-      const row = rows[copied] as number
-      if (takeId(row)) copySpan(row)
-      else gather.duplicates += 1
-      freeEvidenceOf(row)
-      freeSpan(slab, row)
-    }
-    if (copied === spans) {
+    const from = copied
+    copied = Math.min(spans, copied + spansMax)
+    copySpans(from, copied)
+    // The last rows of a giant leave no time to go over all of them once more.
+    if (copied < spans || (spans > spansMax && from < spans)) return copied - from
+    const rebasedFrom = rebased
+    rebased = Math.min(columns.n, rebased + REBASED_PER_COPIED * spansMax)
+    moveTimes(columns, rebasedFrom, rebased, earliest[0] as number)
+    if (rebased === columns.n) {
       pending = false
-      rebase(columns, baseHi, baseLo)
+      moveBase(columns, earliest[0] as number)
     }
-    return worked
+    return copied - from + Math.ceil((rebased - rebasedFrom) / REBASED_PER_COPIED)
   }
 
-  /** Enters the id of the next row; false if it is there already. */
-  function takeId(row: number): boolean {
-    const words = slab.spans.words[row >>> PAGE_SHIFT] as Uint32Array
-    const at = (row & PAGE_MASK) * SPAN_WORDS + SpanWord.spanId
-    const high = words[at] as number
-    const low = words[at + 1] as number
-    const { spanId, n } = columns
-    const hash = hashSpanId(high, low, seed)
-    let slot = (hash & mask) >>> 0
-    for (let known = slots[slot] as number; known !== 0; known = slots[slot] as number) {
-      if (spanId[2 * known - 2] === high && spanId[2 * known - 1] === low) return false
-      slot = (slot + 1) & mask
+  function copySpans(from: number, to: number): void {
+    const { spanId, parentId, startNs, endNs, name, operation, scope, resource, kind, outcome, flags } = columns
+    const { evidenceEnd } = columns
+    const { fingerprints } = gather
+    const { spans: slabSpans } = slab
+    let n = columns.n
+    let first = earliest[0] as number
+    let evidenceTo = n === 0 ? 0 : (evidenceEnd[n - 1] as number)
+    for (let i = from; i < to; i++) {
+      const row = rows[i] as number
+      const words = slabSpans.words[row >>> PAGE_SHIFT] as Uint32Array
+      const at = (row & PAGE_MASK) * SPAN_WORDS
+      const evidence = words[at + SpanWord.evidence] as number
+      const high = words[at + SpanWord.spanId] as number
+      const low = words[at + SpanWord.spanId + 1] as number
+      const hash = hashSpanId(high, low, seed)
+      let slot = hash & mask
+      let known = slots[slot] as number
+      while (known !== 0 && (spanId[2 * known - 1] !== low || spanId[2 * known - 2] !== high)) {
+        slot = (slot + 1) & mask
+        known = slots[slot] as number
+      }
+      if (known !== 0) {
+        gather.duplicates += 1
+      } else {
+        const doubles = slabSpans.doubles[row >>> PAGE_SHIFT] as Float64Array
+        const meta = words[at + SpanWord.meta] as number
+        slots[slot] = n + 1
+        fingerprints[n] = hash
+        spanId[2 * n] = high
+        spanId[2 * n + 1] = low
+        parentId[2 * n] = words[at + SpanWord.parentId] as number
+        parentId[2 * n + 1] = words[at + SpanWord.parentId + 1] as number
+        const start = doubles[(at + SpanWord.start) >> 1] as number
+        if (start < first) first = start
+        startNs[n] = start
+        endNs[n] = doubles[(at + SpanWord.end) >> 1] as number
+        name[n] = words[at + SpanWord.name] as number
+        operation[n] = words[at + SpanWord.operation] as number
+        scope[n] = words[at + SpanWord.scope] as number
+        resource[n] = words[at + SpanWord.resource] as number
+        kind[n] = (meta >>> KIND_SHIFT) & 0xff
+        outcome[n] = (meta >>> OUTCOME_SHIFT) & OUTCOME_MASK
+        flags[n] = meta & 0xffff
+        if (evidence !== 0) evidenceTo = copyEvidence(evidence, evidenceTo)
+        evidenceEnd[n] = evidenceTo
+        n += 1
+      }
+      if (evidence !== 0) freeEvidence(evidence)
+      words[at + SpanWord.meta] = 0
+      giveRow(slabSpans, row)
     }
-    slots[slot] = n + 1
-    gather.fingerprints[n] = hash
-    spanId[2 * n] = high
-    spanId[2 * n + 1] = low
-    return true
-  }
-
-  function copySpan(row: number): void {
-    const words = slab.spans.words[row >>> PAGE_SHIFT] as Uint32Array
-    const doubles = slab.spans.doubles[row >>> PAGE_SHIFT] as Float64Array
-    const at = (row & PAGE_MASK) * SPAN_WORDS
-    const n = columns.n
-    columns.parentId[2 * n] = words[at + SpanWord.parentId] as number
-    columns.parentId[2 * n + 1] = words[at + SpanWord.parentId + 1] as number
-    columns.startNs[n] = doubles[(at + SpanWord.start) >> 1] as number
-    columns.endNs[n] = doubles[(at + SpanWord.end) >> 1] as number
-    columns.name[n] = words[at + SpanWord.name] as number
-    columns.operation[n] = words[at + SpanWord.operation] as number
-    columns.scope[n] = words[at + SpanWord.scope] as number
-    columns.resource[n] = words[at + SpanWord.resource] as number
-    const meta = words[at + SpanWord.meta] as number
-    columns.kind[n] = (meta >>> KIND_SHIFT) & 0xff
-    columns.outcome[n] = (meta >>> OUTCOME_SHIFT) & OUTCOME_MASK
-    columns.flags[n] = meta & 0xffff
-    let to = n === 0 ? 0 : (columns.evidenceEnd[n - 1] as number)
-    if (words[at + SpanWord.evidence] !== 0) to = copyEvidence(words[at + SpanWord.evidence] as number, to)
-    columns.evidenceEnd[n] = to
-    columns.n = n + 1
+    columns.n = n
+    earliest[0] = first
   }
 
   function copyEvidence(first: number, to: number): number {
     const { words, doubles } = slab.evidence
+    const { code, a, b } = columns.evidence
     for (let row = first; row !== 0; to++) {
       const page = words[row >>> PAGE_SHIFT] as Uint32Array
       const numbers = doubles[row >>> PAGE_SHIFT] as Float64Array
       const at = (row & PAGE_MASK) * EVIDENCE_WORDS
-      columns.evidence.code[to] = (page[at + EvidenceWord.code] as number) & 0xffff
-      columns.evidence.a[to] = numbers[(at + EvidenceWord.a) >> 1] as number
-      columns.evidence.b[to] = numbers[(at + EvidenceWord.b) >> 1] as number
+      code[to] = (page[at + EvidenceWord.code] as number) & 0xffff
+      a[to] = numbers[(at + EvidenceWord.a) >> 1] as number
+      b[to] = numbers[(at + EvidenceWord.b) >> 1] as number
       row = page[at + EvidenceWord.next] as number
     }
     return to
   }
 
-  function freeEvidenceOf(span: number): void {
-    const words = slab.spans.words[span >>> PAGE_SHIFT] as Uint32Array
-    let row = words[(span & PAGE_MASK) * SPAN_WORDS + SpanWord.evidence] as number
-    while (row !== 0) {
-      const page = slab.evidence.words[row >>> PAGE_SHIFT] as Uint32Array
-      const after = page[(row & PAGE_MASK) * EVIDENCE_WORDS + EvidenceWord.next] as number
-      freeEvidence(slab.evidence, row)
+  function freeEvidence(first: number): void {
+    const { evidence } = slab
+    for (let row = first; row !== 0;) {
+      const page = evidence.words[row >>> PAGE_SHIFT] as Uint32Array
+      const at = (row & PAGE_MASK) * EVIDENCE_WORDS
+      const after = page[at + EvidenceWord.next] as number
+      page[at + EvidenceWord.code] = 0
+      giveRow(evidence, row)
       row = after
     }
   }
 
   function find(high: number, low: number): number {
     const { spanId } = columns
-    let slot = (hashSpanId(high, low, seed) & mask) >>> 0
+    let slot = hashSpanId(high, low, seed) & mask
     for (let known = slots[slot] as number; known !== 0; known = slots[slot] as number) {
       if (spanId[2 * known - 2] === high && spanId[2 * known - 1] === low) return known - 1
       slot = (slot + 1) & mask
@@ -193,7 +211,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
   }
 
   function markRows(fingerprint: number, marks: Uint8Array): void {
-    let slot = (fingerprint & mask) >>> 0
+    let slot = fingerprint & mask
     for (let known = slots[slot] as number; known !== 0; known = slots[slot] as number) {
       if (gather.fingerprints[known - 1] === fingerprint) marks[known - 1] = 1
       slot = (slot + 1) & mask
@@ -202,7 +220,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
 
   const gather: Gather = {
     columns,
-    fingerprints: new Uint32Array(64),
+    fingerprints: new Int32Array(64),
     duplicates: 0,
     pending: () => pending,
     begin,

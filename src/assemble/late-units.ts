@@ -86,7 +86,7 @@ export function createLateUnits(gather: Gather): LateUnits {
     if (record === undefined) return 0
     const from = fingerprintsAt(record)
     const end = from + fingerprintCount(record)
-    for (let at = from; at < end; at++) gather.markRows(record.words[at] as number, late.known)
+    for (let at = from; at < end; at++) gather.markRows((record.words[at] as number) | 0, late.known)
     let known = 0
     for (let row = 0; row < source.n; row++) known += late.known[row] as number
     return known
@@ -145,7 +145,9 @@ export function createLateUnits(gather: Gather): LateUnits {
     if (draft !== undefined) addContext(from, draft)
     late.contextRows = columns.n
     for (let row = from; row >= 0; row = next[row] as number) appendRow(columns, source, row)
-    rebase(columns, source.baseHi, source.baseLo)
+    columns.baseHi = source.baseHi
+    columns.baseLo = source.baseLo
+    rebase(columns)
     columns.closedBy = CloseReason.lateUnit
     columns.truncated = source.truncated
   }

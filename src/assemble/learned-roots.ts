@@ -43,7 +43,7 @@ export function createLearnedRoots(seed: number, forgotten: () => void): Learned
   }
 
   function placesOf(service: number, operation: number): number {
-    return (hashSpanId(service, operation, seed) & (LEARNED_OPERATIONS_MAX - 1) & -PLACES) >>> 0
+    return hashSpanId(service, operation, seed) & (LEARNED_OPERATIONS_MAX - 1) & -PLACES
   }
 
   function enter(service: number, operation: number, trace: number): number {

@@ -119,7 +119,7 @@ export function openTrace(open: OpenTraces, ids: Uint32Array, at: number): numbe
 export function forgetTrace(open: OpenTraces, row: number): void {
   leave(open, touchOrder(open, row), row)
   leave(open, open.born, row)
-  removeId(open.index, traceWords(open, row)[traceAt(row) + TraceWord.hash] as number, row)
+  removeId(open.index, (traceWords(open, row)[traceAt(row) + TraceWord.hash] as number) | 0, row)
   giveRow(open.rows, row)
 }
 

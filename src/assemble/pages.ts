@@ -1,11 +1,19 @@
-const PAGE_ROWS_LOG2 = 14
-export const PAGE_SHIFT = PAGE_ROWS_LOG2
-export const PAGE_MASK = (1 << PAGE_ROWS_LOG2) - 1
+export const PAGE_SHIFT = 14
+export const PAGE_MASK = (1 << PAGE_SHIFT) - 1
+const BLOCK_SHIFT = 8
+const BLOCK_ROWS = 1 << BLOCK_SHIFT
+const BLOCKS_PER_PAGE = 1 << (PAGE_SHIFT - BLOCK_SHIFT)
+/** A block is filled again once this many of its rows are free. */
+const FREE_ROWS_MIN = BLOCK_ROWS / 4
 
 /**
  * Rows of words in pages. A row's fields lie side by side, because rows are read in any order and each must cost one
  * cache miss, not one per field. Pages are added one at a time: doubling one array would copy for 60 ms at a million
  * spans, and hold up to twice what is needed. Row 0 is never given out, so 0 can mean "none".
+ *
+ * Rows are given out block by block, so that what comes together lies together, and is found together when it closes:
+ * a free list over all rows would scatter them, and closing would wait for memory at every row. At most a quarter of
+ * the rows is free in blocks that are not yet given out again.
  *
  * Row r is in page `r >>> PAGE_SHIFT`, from word `(r & PAGE_MASK) * rowWords` on.
  */
@@ -14,47 +22,107 @@ export interface Pages {
   /** The same memory; field pairs of words as one double, at half the word's index. */
   readonly doubles: Float64Array[]
   readonly rowWords: number
+  /** Rows that may be in use. */
   readonly rowsMax: number
-  /** Rows in use. */
+  readonly blocksMax: number
   used: number
-  /** Rows below this were given out at least once. */
-  top: number
-  /** First row of the free list, chained through each row's first word. */
+  /** Free rows of the block that is being filled, chained through each row's first word; 0 = none left. */
   free: number
+  /** By block: its free rows, chained, and how many. */
+  blockFree: Uint32Array
+  blockFreeRows: Uint16Array
+  /** Blocks with enough free rows, first in first out: a ring. */
+  queue: Uint32Array
+  queueFirst: number
+  queued: number
+  /** Blocks below this were given out at least once. */
+  topBlock: number
 }
 
 /** `rowWords` must be even. */
 export function createPages(rowWords: number, rowsMax: number): Pages {
-  return { words: [], doubles: [], rowWords, rowsMax, used: 0, top: 1, free: 0 }
+  const rows = Math.ceil(((rowsMax + 1) * BLOCK_ROWS) / (BLOCK_ROWS - FREE_ROWS_MIN))
+  return {
+    words: [],
+    doubles: [],
+    rowWords,
+    rowsMax,
+    blocksMax: Math.ceil(rows / BLOCK_ROWS),
+    used: 0,
+    free: 0,
+    blockFree: new Uint32Array(0),
+    blockFreeRows: new Uint16Array(0),
+    queue: new Uint32Array(0),
+    queueFirst: 0,
+    queued: 0,
+    topBlock: 0
+  }
 }
 
 /** A row with old content in it. The caller has made sure that `used < rowsMax`. */
 export function takeRow(pages: Pages): number {
-  pages.used += 1
+  if (pages.free === 0) beginBlock(pages)
   const row = pages.free
-  if (row !== 0) {
-    const words = pages.words[row >>> PAGE_SHIFT] as Uint32Array
-    pages.free = words[(row & PAGE_MASK) * pages.rowWords] as number
-    return row
-  }
-  const fresh = pages.top
-  if (fresh >>> PAGE_SHIFT === pages.words.length) addPage(pages)
-  pages.top += 1
-  return fresh
-}
-
-function addPage(pages: Pages): void {
-  const rows = Math.min(PAGE_MASK + 1, pages.rowsMax + 1 - (pages.words.length << PAGE_SHIFT))
-  const buffer = new ArrayBuffer(rows * pages.rowWords * 4)
-  pages.words.push(new Uint32Array(buffer))
-  pages.doubles.push(new Float64Array(buffer))
+  const words = pages.words[row >>> PAGE_SHIFT] as Uint32Array
+  pages.free = words[(row & PAGE_MASK) * pages.rowWords] as number
+  pages.used += 1
+  return row
 }
 
 export function giveRow(pages: Pages, row: number): void {
   const words = pages.words[row >>> PAGE_SHIFT] as Uint32Array
-  words[(row & PAGE_MASK) * pages.rowWords] = pages.free
-  pages.free = row
+  const block = row >>> BLOCK_SHIFT
+  const freeRows = (pages.blockFreeRows[block] as number) + 1
+  words[(row & PAGE_MASK) * pages.rowWords] = pages.blockFree[block] as number
+  pages.blockFree[block] = row
+  pages.blockFreeRows[block] = freeRows
   pages.used -= 1
+  if (freeRows !== FREE_ROWS_MIN) return
+  pages.queue[(pages.queueFirst + pages.queued) % pages.queue.length] = block
+  pages.queued += 1
+}
+
+function beginBlock(pages: Pages): void {
+  if (pages.queued === 0) {
+    beginNewBlock(pages)
+    return
+  }
+  const block = pages.queue[pages.queueFirst] as number
+  pages.queueFirst = (pages.queueFirst + 1) % pages.queue.length
+  pages.queued -= 1
+  pages.free = pages.blockFree[block] as number
+  pages.blockFree[block] = 0
+  pages.blockFreeRows[block] = 0
+}
+
+function beginNewBlock(pages: Pages): void {
+  if (pages.topBlock === pages.words.length * BLOCKS_PER_PAGE) addPage(pages)
+  const first = pages.topBlock << BLOCK_SHIFT
+  const words = pages.words[first >>> PAGE_SHIFT] as Uint32Array
+  const at = (first & PAGE_MASK) * pages.rowWords
+  for (let i = 0; i < BLOCK_ROWS - 1; i++) words[at + i * pages.rowWords] = first + i + 1
+  pages.free = first === 0 ? 1 : first
+  pages.topBlock += 1
+}
+
+function addPage(pages: Pages): void {
+  const blocks = Math.min(BLOCKS_PER_PAGE, pages.blocksMax - pages.topBlock)
+  const buffer = new ArrayBuffer((blocks << BLOCK_SHIFT) * pages.rowWords * 4)
+  pages.words.push(new Uint32Array(buffer))
+  pages.doubles.push(new Float64Array(buffer))
+  if (pages.topBlock + blocks > pages.queue.length) growBlockTables(pages, Math.max(1, 2 * pages.words.length))
+}
+
+function growBlockTables(pages: Pages, pagesCount: number): void {
+  const { blockFree, blockFreeRows, queue, queueFirst } = pages
+  const blocks = pagesCount * BLOCKS_PER_PAGE
+  pages.blockFree = new Uint32Array(blocks)
+  pages.blockFree.set(blockFree)
+  pages.blockFreeRows = new Uint16Array(blocks)
+  pages.blockFreeRows.set(blockFreeRows)
+  pages.queue = new Uint32Array(blocks)
+  for (let i = 0; i < pages.queued; i++) pages.queue[i] = queue[(queueFirst + i) % queue.length] as number
+  pages.queueFirst = 0
 }
 
 export function usedBytes(pages: Pages): number {

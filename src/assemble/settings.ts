@@ -23,14 +23,16 @@ export const assembleSection = section({
     ),
   late_bytes_max: sizeBytes
     .default(64 * 1024 ** 2)
-    .describe('Memory for closed traces; the oldest are forgotten first. About 80 bytes for a trace of 8 spans.'),
+    .describe(
+      'Memory for closed traces; the oldest are forgotten first. About 80 bytes for a trace of 8 spans; at least 512KiB are used.'
+    ),
   spans_max: z
     .int()
     .min(1)
     .max(100_000_000)
     .default(4_000_000)
     .describe(
-      'Waiting spans; one more closes the trace that was quiet for longest. About 90 bytes each, when they wait.'
+      'Waiting spans; one more closes the trace that was quiet for longest. About 110 bytes each while they wait.'
     ),
   traces_max: z
     .int()

@@ -21,6 +21,9 @@ import { type Gather } from './gather.ts'
 import { type LearnedRoots } from './learned-roots.ts'
 import { laterHigh, laterLow, roomFor } from './trace-columns.ts'
 
+/** Of a giant, its first spans stand for the rest: looking up every parent would block for too long. */
+const VISITED_SPANS_MAX = 65_536
+
 /** How a trace closed, as far as its summary says so. */
 export interface Closing {
   /** It had all the time it needed, so its missing parents are missing. */
@@ -42,15 +45,17 @@ export function createSummarizer(gather: Gather, learned: LearnedRoots, resource
   const draft = createClosedDraft()
   /** Producers that a consumer of the same trace names as its parent. */
   let answered = new Uint8Array(64)
-  let merged = new Uint32Array(64)
+  let merged = new Int32Array(64)
   let traceNumber = 0
+  let visited = 0
 
   /** Looks up the parents of the spans that came from elsewhere. */
   function visitEntries(closing: Closing | undefined): void {
-    if (answered.length < columns.n) answered = new Uint8Array(roomFor(columns.n))
-    answered.fill(0, 0, columns.n)
+    visited = Math.min(columns.n, VISITED_SPANS_MAX)
+    if (answered.length < visited) answered = new Uint8Array(roomFor(visited))
+    answered.fill(0, 0, visited)
     const { kind, flags, parentId } = columns
-    for (let row = 0; row < columns.n; row++) {
+    for (let row = 0; row < visited; row++) {
       if (!cameFromElsewhere(kind[row] as number, flags[row] as number)) continue
       const high = parentId[2 * row] as number
       const low = parentId[2 * row + 1] as number
@@ -78,7 +83,7 @@ export function createSummarizer(gather: Gather, learned: LearnedRoots, resource
   }
 
   function addProducers(isAnswered: number, known: Uint8Array | undefined): void {
-    for (let row = 0; row < columns.n && draft.producerCount < PRODUCERS_MAX; row++) {
+    for (let row = 0; row < visited && draft.producerCount < PRODUCERS_MAX; row++) {
       if (columns.kind[row] !== Kind.producer || answered[row] !== isAnswered || known?.[row] === 1) continue
       writeProducer(draft.producers, draft.producerCount * PRODUCER_WORDS, columns, row)
       draft.producerCount += 1
@@ -109,7 +114,7 @@ export function createSummarizer(gather: Gather, learned: LearnedRoots, resource
   function mergeFingerprints(record: ClosedRecord | undefined, known: Uint8Array): void {
     const before = record === undefined ? 0 : fingerprintCount(record)
     const most = Math.min(before + columns.n, FINGERPRINTS_MAX)
-    if (merged.length < most) merged = new Uint32Array(roomFor(most))
+    if (merged.length < most) merged = new Int32Array(roomFor(most))
     const from = record === undefined ? 0 : fingerprintsAt(record)
     for (let i = 0; i < before; i++) merged[i] = record?.words[from + i] as number
     let count = before
@@ -124,6 +129,7 @@ export function createSummarizer(gather: Gather, learned: LearnedRoots, resource
     draft,
     ofTrace(closing) {
       traceNumber = (traceNumber + 1) >>> 0
+      draft.isFirst = true
       draft.flags = closing.flags
       draft.producerCount = 0
       draft.fingerprints = gather.fingerprints
@@ -134,6 +140,7 @@ export function createSummarizer(gather: Gather, learned: LearnedRoots, resource
     },
     ofContinuation(record, known) {
       const flags = record === undefined ? 0 : closedFlags(record)
+      draft.isFirst = false
       draft.flags = flags & ~ClosedFlag.orphan
       draft.producerCount = 0
       visitEntries(undefined)

@@ -93,18 +93,27 @@ export function appendRow(to: TraceColumns, source: TraceColumns, from: number):
   to.n = row + 1
 }
 
-/** Moves the base to the earliest start, where times are relative to the base given. */
-export function rebase(columns: TraceColumns, high: number, low: number): void {
-  const { n, startNs, endNs } = columns
+/** Moves the base to the earliest start. */
+export function rebase(columns: TraceColumns): void {
   let earliest = Infinity
-  for (let row = 0; row < n; row++) earliest = Math.min(earliest, startNs[row] as number)
-  if (n === 0) earliest = 0
-  for (let row = 0; row < n; row++) {
-    startNs[row] = (startNs[row] as number) - earliest
-    endNs[row] = (endNs[row] as number) - earliest
+  for (let row = 0; row < columns.n; row++) earliest = Math.min(earliest, columns.startNs[row] as number)
+  moveTimes(columns, 0, columns.n, earliest)
+  moveBase(columns, earliest)
+}
+
+/** Makes the times of rows relative to a base that is `ns` later. */
+export function moveTimes(columns: TraceColumns, from: number, to: number, ns: number): void {
+  const { startNs, endNs } = columns
+  for (let row = from; row < to; row++) {
+    startNs[row] = (startNs[row] as number) - ns
+    endNs[row] = (endNs[row] as number) - ns
   }
-  columns.baseHi = laterHigh(high, low, earliest)
-  columns.baseLo = laterLow(low, earliest)
+}
+
+export function moveBase(columns: TraceColumns, ns: number): void {
+  const { baseHi, baseLo } = columns
+  columns.baseHi = laterHigh(baseHi, baseLo, ns)
+  columns.baseLo = laterLow(baseLo, ns)
 }
 
 export function markColumns(columns: TraceColumns, marks: Marks): void {

@@ -17,8 +17,9 @@ function createMemory(bytesMax = 4 * MIB) {
     closed,
     counts,
     remember: (trace: number, spans: number, nowMs: number) => {
+      draft.isFirst = closed.find(idOf(trace), 0, nowMs) === undefined
       draft.flags = ClosedFlag.whole
-      draft.fingerprints = Uint32Array.from({ length: spans }, (_, i) => i)
+      draft.fingerprints = Int32Array.from({ length: spans }, (_, i) => i)
       draft.fingerprintCount = spans
       closed.remember(idOf(trace), draft, nowMs)
     },
