@@ -27,8 +27,11 @@ export interface LearnedRoots {
 export function createLearnedRoots(seed: number, forgotten: () => void): LearnedRoots {
   const words = new Uint32Array(LEARNED_OPERATIONS_MAX * ROW_WORDS)
 
+  let operations = 0
+
   /** First word of an operation, or -1. */
   function find(service: number, operation: number): number {
+    if (operations === 0) return -1
     const first = placesOf(service, operation)
     for (let place = first; place < first + PLACES; place++) {
       const at = place * ROW_WORDS
@@ -49,6 +52,7 @@ export function createLearnedRoots(seed: number, forgotten: () => void): Learned
   function enter(service: number, operation: number, trace: number): number {
     const chosen = placeFor(placesOf(service, operation) * ROW_WORDS, trace)
     if (words[chosen + Word.known] === 1) forgotten()
+    else operations += 1
     words.fill(0, chosen, chosen + ROW_WORDS)
     words[chosen + Word.service] = service
     words[chosen + Word.operation] = operation
