@@ -3,7 +3,9 @@ import tseslint from 'typescript-eslint'
 export default tseslint.config({
   files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
   extends: [tseslint.configs.strictTypeChecked],
-  languageOptions: { parserOptions: { projectService: true } },
+  languageOptions: {
+    parserOptions: { projectService: true, tsconfigRootDir: new URL('../..', import.meta.url).pathname }
+  },
   rules: {
     'no-warning-comments': ['error', { terms: ['fixme', 'xxx', 'todo'] }],
     '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],

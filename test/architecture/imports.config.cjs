@@ -1,6 +1,6 @@
 const STAGES = 'accept|assemble|decompose|explain|expose'
 
-/** Who may import whom, each with its reason. test/architecture/imports.test.ts makes every rule fire once. */
+/** Who may import whom, each with its reason. test/architecture/import-rules.test.ts makes every rule fire once. */
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
