@@ -39,11 +39,11 @@ export function createEngine(tools: EngineTools): Engine {
   const { resources, learned } = tools
   const builder = createTreeBuilder(tools)
   const walker = createWalker()
-  const judge = createJudge({ resources, bodies: learned.bodies, edges: learned.edges })
+  const judge = createJudge(learned)
   const { tree } = builder
   const { cut } = walker
   const { verdict } = judge
-  const report = createReport({ resources, tree, cut, verdict })
+  const report = createReport({ tree, cut, verdict })
   const { result } = report
   const conflicts = new Float64Array(evidenceSources.length)
 
@@ -144,7 +144,7 @@ export function createEngine(tools: EngineTools): Engine {
       const band = bands[request]
       if (band !== Band.leP50 && band !== Band.none) continue
       bodies.learn(
-        resources.service[trace.resource[span] as number] as number,
+        tree.service[span] as number,
         trace.operation[span] as number,
         left < 0 ? 0 : (trace.operation[left] as number),
         right < 0 ? 0 : (trace.operation[right] as number),
@@ -160,8 +160,7 @@ export function createEngine(tools: EngineTools): Engine {
       if (tree.trait[row] !== Trait.none) continue
       const resource = trace.resource[row] as number
       if (trace.kind[row] === Kind.client) {
-        const service = resources.service[resource] as number
-        learned.edges.learn(service, trace.operation[row] as number, tree.hasPeer[row] === 1)
+        learned.edges.learn(tree.service[row] as number, trace.operation[row] as number, tree.hasPeer[row] === 1)
       }
       const caller = tree.parent[row] as number
       if (trace.kind[row] !== Kind.server || caller < 0 || trace.kind[caller] !== Kind.client) continue

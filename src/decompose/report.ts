@@ -1,7 +1,7 @@
 import type { BlameColumns, Decomposition, PathColumns, RequestColumns } from '../model/decomposition.ts'
 import { PHASE_SLOTS, Phase } from '../model/phases.ts'
 import { RequestClass, Sampling } from '../model/requests.ts'
-import { CloseReason, Evidence, Kind, type Resources, SpanFlag, type TraceColumns } from '../model/spans.ts'
+import { CloseReason, Evidence, Kind, SpanFlag, type TraceColumns } from '../model/spans.ts'
 import { Trait, type Tree } from './cut/tree.ts'
 import { type Cut, Fill } from './cut/walk.ts'
 import { RowFlag, type Verdict } from './judge/judge.ts'
@@ -16,7 +16,6 @@ export interface Report {
 }
 
 interface ReportTools {
-  readonly resources: Resources
   readonly tree: Tree
   readonly cut: Cut
   readonly verdict: Verdict
@@ -24,7 +23,7 @@ interface ReportTools {
 
 /** Turns units and verdicts into what the next stage reads. */
 export function createReport(tools: ReportTools): Report {
-  const { resources, tree, cut, verdict } = tools
+  const { tree, cut, verdict } = tools
   const requests: RequestColumns = {
     n: 0,
     span: new Uint32Array(64),
@@ -79,10 +78,9 @@ export function createReport(tools: ReportTools): Report {
   function fillRequest(request: number): void {
     const { trace } = tree
     const span = cut.unitSpan[request] as number
-    const resource = trace.resource[span] as number
     const durationNs = (cut.unitToNs[request] as number) - (cut.unitFromNs[request] as number)
     requests.span[request] = span
-    requests.service[request] = resources.service[resource] as number
+    requests.service[request] = tree.service[span] as number
     requests.operation[request] = trace.operation[span] as number
     requests.class[request] = classOf(span)
     requests.outcome[request] = trace.outcome[span] as number
@@ -165,7 +163,7 @@ export function createReport(tools: ReportTools): Report {
     const culprit = owner < 0 ? span : owner
     const guess = ((verdict.flags[row] as number) & RowFlag.missingPeer) !== 0
     blame.span[i] = span
-    blame.service[i] = resources.service[trace.resource[culprit] as number] as number
+    blame.service[i] = tree.service[culprit] as number
     blame.operation[i] = trace.operation[culprit] as number
     blame.phase[i] = guess ? Phase.unattributed : (verdict.phase[row] as number)
     blame.grade[i] = verdict.grade[row] as number

@@ -19,6 +19,8 @@ export interface Tree {
   startNs: Float64Array
   endNs: Float64Array
   trait: Uint8Array
+  /** Interned service of the span's sender. */
+  service: Uint32Array
   /** Span of this trace that it links to (its parent, if that is one of several), -1 without. */
   linkedTo: Int32Array
   /** Entry span of the request that a span belongs to; itself on an entry span; -1 on a wait span between requests. */
@@ -85,6 +87,7 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
     startNs: new Float64Array(0),
     endNs: new Float64Array(0),
     trait: new Uint8Array(0),
+    service: new Uint32Array(0),
     linkedTo: new Int32Array(0),
     owner: new Int32Array(0),
     childEnd: new Uint32Array(0),
@@ -115,6 +118,7 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
       tree.endNs = growFloats(n)
       const size = tree.parent.length
       tree.trait = new Uint8Array(size)
+      tree.service = new Uint32Array(size)
       tree.linkedTo = new Int32Array(size)
       tree.owner = new Int32Array(size)
       tree.childEnd = new Uint32Array(size)
@@ -135,16 +139,19 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
   const home = (hi: number, lo: number): number => (Math.imul(lo, 0x9e3779b1) ^ hi) & mask
 
   function indexRows(from: number, to: number): void {
-    const { spanId } = tree.trace
+    const { trace, hasPeer, childEnd, trait, service } = tree
+    const { spanId, resource } = trace
+    const serviceOf = resources.service
     for (let row = from; row < to; row++) {
       let slot = home(spanId[2 * row] as number, spanId[2 * row + 1] as number)
       while (slots[slot] !== 0) slot = (slot + 1) & mask
       slots[slot] = row + 1
       slotOf[row] = slot
       state[row] = 0
-      tree.hasPeer[row] = 0
-      tree.childEnd[row] = 0
-      tree.trait[row] = traitOf(tree.trace, row)
+      hasPeer[row] = 0
+      childEnd[row] = 0
+      service[row] = serviceOf[resource[row] as number] as number
+      trait[row] = traitOf(trace, row)
     }
   }
 

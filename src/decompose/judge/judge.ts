@@ -1,5 +1,5 @@
 import { GRADES, Grade, Phase, PHASE_SLOTS, UNATTRIBUTED_SLOT } from '../../model/phases.ts'
-import { Evidence, Kind, type Resources } from '../../model/spans.ts'
+import { Evidence, Kind } from '../../model/spans.ts'
 import { createCover } from '../cut/cover.ts'
 import { Trait, type Tree } from '../cut/tree.ts'
 import { coverRank, type Cut, Fill } from '../cut/walk.ts'
@@ -51,14 +51,13 @@ export interface Judge {
 }
 
 export interface JudgeTools {
-  readonly resources: Resources
   readonly bodies: Bodies
   readonly edges: Edges
 }
 
 /** Reads what the process has learned and says what every section of a cut was. */
 export function createJudge(tools: JudgeTools): Judge {
-  const { resources, bodies, edges } = tools
+  const { bodies, edges } = tools
   const claims = createClaimResolver()
   const { pieces } = claims
   const ownCover = createCover()
@@ -152,7 +151,7 @@ export function createJudge(tools: JudgeTools): Judge {
       book(span, Phase.network, Grade.inferred, restNs)
       return
     }
-    const service = resources.service[tree.trace.resource[span] as number] as number
+    const service = tree.service[span] as number
     const expected = tree.trace.kind[span] === Kind.client && edges.instrumented(service, operationAt(span))
     if (expected && book === addRow) {
       rowFlags = RowFlag.missingPeer
@@ -168,7 +167,7 @@ export function createJudge(tools: JudgeTools): Judge {
     if (restNs === 0) return
     let bodyNs = 0
     if (!processingBounded) {
-      const service = resources.service[tree.trace.resource[span] as number] as number
+      const service = tree.service[span] as number
       const medianNs = bodies.medianNs(service, operationAt(span), operationAt(left), operationAt(right))
       if (medianNs > 0) bodyNs = Math.min(restNs, medianNs)
     }
