@@ -66,9 +66,9 @@ function foundLines(frame: Frame, blame: readonly BlameReading[], paint: Paint):
   if (blame.length === 0) return [paint.dim('found      (thresholds need 200 requests of an operation)')]
   const { service, phase } = frame.cause.culprit
   return blame.map((reading) => {
-    const matches = reading.service === service && reading.phase === phase
-    const text = `${reading.culprit}: ${reading.phase}, ${percent(reading.share)} of the tail of ${reading.root}`
-    return `found      ${matches ? paint.good(`${text}  ✓`) : text}`
+    const text = `found      ${reading.culprit}: ${reading.phase}, ${percent(reading.share)} of the tail of ${reading.root}`
+    if (!frame.cause.roots.includes(reading.root)) return paint.dim(`${text} (the cause does not touch it)`)
+    return reading.service === service && reading.phase === phase ? paint.good(`${text}  ✓`) : text
   })
 }
 

@@ -9,21 +9,33 @@ import { createRandom } from '../builders/random.ts'
 export interface Cause {
   readonly title: string
   readonly culprit: { readonly service: string; readonly phase: string }
+  /** Root operations that it slows; the others have an ordinary tail. */
+  readonly roots: readonly string[]
 }
+
+const BUY = 'gateway GET /buy'
+const QUOTE = 'gateway GET /quote'
 
 export const causes = {
   queue: {
     title: 'queue burst: the connection pool of inventory runs dry',
-    culprit: { service: 'inventory', phase: 'queue_wait' }
+    culprit: { service: 'inventory', phase: 'queue_wait' },
+    roots: [BUY]
   },
-  gc: { title: 'GC: mark assist stops requests of gateway', culprit: { service: 'gateway', phase: 'gc' } },
+  gc: {
+    title: 'GC: mark assist stops requests of gateway',
+    culprit: { service: 'gateway', phase: 'gc' },
+    roots: [BUY, QUOTE]
+  },
   tokio: {
     title: 'tokio stall: a task of pricing blocks the workers',
-    culprit: { service: 'pricing', phase: 'scheduling' }
+    culprit: { service: 'pricing', phase: 'scheduling' },
+    roots: [BUY, QUOTE]
   },
   database: {
     title: 'slow database: some queries of inventory take long',
-    culprit: { service: 'inventory', phase: 'downstream' }
+    culprit: { service: 'inventory', phase: 'downstream' },
+    roots: [BUY]
   }
 } as const satisfies Record<string, Cause>
 export type CauseName = keyof typeof causes
