@@ -24,7 +24,8 @@ function script(title: string, file: string): Part {
     async run() {
       if (!existsSync(path)) return `_${file} is not here._`
       const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', path], { timeout: PART_MS_MAX })
-      return stdout.trim()
+      const text = stdout.trim()
+      return /^\|/m.test(text) ? text : `\`\`\`\n${text}\n\`\`\``
     }
   }
 }
