@@ -80,8 +80,8 @@ export function createEngine(tools: EngineTools): Engine {
     return root
   }
 
-  function finish(root: number, requestUnits: number, options: DecomposeOptions): void {
-    report.fill(root, requestUnits)
+  function finish(options: DecomposeOptions): void {
+    report.fillBlame()
     result.conflicts = judge.countConflicts(conflicts)
     if (!options.detail) return
     report.fillPath()
@@ -101,7 +101,8 @@ export function createEngine(tools: EngineTools): Engine {
     judge.judge(0, units)
     const root = followPath()
     judge.judge(units, cut.units)
-    finish(root, units, options)
+    report.fillRequests(0, report.begin(root, units))
+    finish(options)
   }
 
   function* runSliced(trace: TraceColumns, options: DecomposeOptions, slice: number): Generator<undefined, void> {
@@ -119,7 +120,12 @@ export function createEngine(tools: EngineTools): Engine {
     yield* judgeUnits(0, units, slice)
     const root = followPath()
     yield* judgeUnits(units, cut.units, slice)
-    finish(root, units, options)
+    const requests = report.begin(root, units)
+    for (let from = 0; from < requests; from += slice) {
+      report.fillRequests(from, Math.min(requests, from + slice))
+      yield
+    }
+    finish(options)
   }
 
   function* judgeUnits(from: number, to: number, slice: number): Generator<undefined, void> {

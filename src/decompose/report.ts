@@ -3,14 +3,18 @@ import { PHASE_SLOTS, Phase } from '../model/phases.ts'
 import { RequestClass, Sampling } from '../model/requests.ts'
 import { CloseReason, Evidence, Kind, SpanFlag, type TraceColumns } from '../model/spans.ts'
 import { Trait, type Tree } from './cut/tree.ts'
-import { type Cut, Fill } from './cut/walk.ts'
+import { type Cut, Fill, UnitKind } from './cut/walk.ts'
 import { RowFlag, type Verdict } from './judge/judge.ts'
 import { enlarge, growFloats } from './scratch.ts'
 
 export interface Report {
   readonly result: Decomposition
-  /** Requests and blame; the first `requests` units that are requests come first of all units. */
-  readonly fill: (root: number, units: number) => void
+  /** Makes room for the requests, which come first of the `units`; gives their number. */
+  readonly begin: (root: number, units: number) => number
+  /** Requests [from, to). */
+  readonly fillRequests: (from: number, to: number) => void
+  /** What the root's path is made of; once all requests are filled. */
+  readonly fillBlame: () => void
   /** The critical path, and room for the spans' own times. */
   readonly fillPath: () => void
 }
@@ -215,21 +219,24 @@ export function createReport(tools: ReportTools): Report {
 
   return {
     result,
-    fill(root, units) {
+    begin(root, units) {
       const { trace } = tree
       result.trace = trace
       result.root = root
       result.rootRequest = root < 0 ? -1 : (cut.unitOf[root] as number)
       const whole = tree.roots === 1 && tree.missingParents === 0 && tree.forgedParents === 0
       result.complete = whole && !trace.truncated && trace.closedBy !== CloseReason.lateUnit
-      growRequests(units)
-      requests.n = 0
-      while (requests.n < units && tree.owner[cut.unitSpan[requests.n] as number] === cut.unitSpan[requests.n]) {
-        fillRequest(requests.n++)
-      }
-      fillBlame()
+      let n = 0
+      while (n < units && cut.unitKind[n] === UnitKind.request) n += 1
+      growRequests(n)
+      requests.n = n
       path.n = 0
+      return n
     },
+    fillRequests(from, to) {
+      for (let request = from; request < to; request++) fillRequest(request)
+    },
+    fillBlame,
     fillPath
   }
 }

@@ -353,11 +353,29 @@ export function createWalker(): Walker {
     return false
   }
 
+  /** Most traces have fewer sections than twice their spans: room for those at once, so that a giant never waits for a copy. */
+  function reserve(n: number): void {
+    cut.unitSpan = enlarge(cut.unitSpan, n)
+    cut.unitFromNs = enlarge(cut.unitFromNs, n)
+    cut.unitToNs = enlarge(cut.unitToNs, n)
+    cut.unitKind = enlarge(cut.unitKind, n)
+    cut.unitEnd = enlarge(cut.unitEnd, n)
+    cut.span = enlarge(cut.span, 2 * n)
+    cut.fromNs = enlarge(cut.fromNs, 2 * n)
+    cut.toNs = enlarge(cut.toNs, 2 * n)
+    cut.fill = enlarge(cut.fill, 2 * n)
+    cut.cover = enlarge(cut.cover, 2 * n)
+    cut.left = enlarge(cut.left, 2 * n)
+    cut.right = enlarge(cut.right, 2 * n)
+    cut.clipped = enlarge(cut.clipped, 2 * n)
+  }
+
   return {
     cut,
     begin(of) {
       tree = of
       const n = of.trace.n
+      if (2 * n > cut.span.length) reserve(n)
       cut.units = cut.sections = cut.pathUnits = 0
       if (cut.unitOf.length < n) cut.unitOf = growInts(n)
       nextEntry = of.contextRows

@@ -282,11 +282,30 @@ export function createJudge(tools: JudgeTools): Judge {
     verdict.rowEnd[unit] = verdict.rows
   }
 
+  /** A section gives a row or two: room at once, so that a giant never waits for a copy. */
+  function reserve(sections: number, units: number): void {
+    verdict.phaseNs = enlarge(verdict.phaseNs, units * PHASE_SLOTS)
+    verdict.partial = enlarge(verdict.partial, units)
+    verdict.rowFirst = enlarge(verdict.rowFirst, units)
+    verdict.rowEnd = enlarge(verdict.rowEnd, units)
+    verdict.span = enlarge(verdict.span, 2 * sections)
+    verdict.phase = enlarge(verdict.phase, 2 * sections)
+    verdict.grade = enlarge(verdict.grade, 2 * sections)
+    verdict.flags = enlarge(verdict.flags, 2 * sections)
+    verdict.ns = enlarge(verdict.ns, 2 * sections)
+    verdict.pieceUnit = enlarge(verdict.pieceUnit, sections)
+    verdict.pieceSpan = enlarge(verdict.pieceSpan, sections)
+    verdict.pieceLeft = enlarge(verdict.pieceLeft, sections)
+    verdict.pieceRight = enlarge(verdict.pieceRight, sections)
+    verdict.pieceNs = enlarge(verdict.pieceNs, sections)
+  }
+
   return {
     verdict,
     begin(ofTree, ofCut) {
       tree = ofTree
       cut = ofCut
+      if (2 * cut.sections > verdict.span.length) reserve(cut.sections, cut.units)
       verdict.rows = verdict.pieces = 0
       claims.forgetConflicts()
     },
