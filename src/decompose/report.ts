@@ -3,7 +3,7 @@ import { PHASE_SLOTS, Phase } from '../model/phases.ts'
 import { RequestClass, Sampling } from '../model/requests.ts'
 import { CloseReason, Evidence, Kind, SpanFlag, type TraceColumns } from '../model/spans.ts'
 import { Trait, type Tree } from './cut/tree.ts'
-import { type Cut, Fill, UnitKind } from './cut/walk.ts'
+import { type Cut, Fill, UnitKind } from './cut/cut.ts'
 import { RowFlag, type Verdict } from './judge/judge.ts'
 import { enlarge, growFloats } from './scratch.ts'
 

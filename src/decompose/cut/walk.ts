@@ -1,53 +1,9 @@
 import { Kind } from '../../model/spans.ts'
 import { enlarge, growFloats, growInts } from '../scratch.ts'
 import { createCover } from './cover.ts'
+import { type Cut, createCut, CUT_EDGE, Fill, UnitKind } from './cut.ts'
+import { createSiblings } from './siblings.ts'
 import { isAsync, Trait, type Tree } from './tree.ts'
-
-/** What a section of a span on the path is filled with. */
-export const Fill = {
-  /** The span's own time. */
-  self: 0,
-  /** A peer on the path: the path goes on in the peer's own unit. */
-  peer: 1,
-  /** A child off the path: the time is booked as that child's kind says. */
-  child: 2
-} as const
-
-export const UnitKind = { request: 0, child: 1, window: 2 } as const
-
-/**
- * What the walk finds. A unit is one span with what it waited for in its process, from one moment to another: a request,
- * an in-process child off the path, or the part of a request that a clipped call leaves of it. Sections tile their unit.
- */
-export interface Cut {
-  units: number
-  unitSpan: Int32Array
-  unitFromNs: Float64Array
-  unitToNs: Float64Array
-  unitKind: Uint8Array
-  /** Sections of unit u are unitEnd[u-1] .. unitEnd[u]. */
-  unitEnd: Uint32Array
-  /** Unit of an entry span or off-path child by row, -1 without. */
-  unitOf: Int32Array
-  sections: number
-  span: Int32Array
-  fromNs: Float64Array
-  toNs: Float64Array
-  fill: Uint8Array
-  /** The peer or child; -1 for self. */
-  cover: Int32Array
-  /** Rows on both sides of a piece of self time, -1 = the span's own edge, CUT = the window's. */
-  left: Int32Array
-  right: Int32Array
-  /** 1 when the unit sees only a part of the span, because its parent ended or began in between. */
-  clipped: Uint8Array
-  /** Units on the root's critical path, the root's first. */
-  pathUnits: number
-  pathUnit: Int32Array
-}
-
-/** A piece that ends at a clipped edge says nothing about its usual length. */
-export const CUT_EDGE = -2
 
 /** Rank of children that overlap: wait spans first, then peers, then calls, then the rest. -1 = not waited for. */
 export function coverRank(tree: Tree, child: number): number {
@@ -57,11 +13,6 @@ export function coverRank(tree: Tree, child: number): number {
   if (tree.owner[child] === child) return 1
   return kind === Kind.client || kind === Kind.producer ? 2 : 3
 }
-
-/** Overlap of siblings that still counts as one after the other: clocks and span ends are that exact and no better. */
-const OVERLAP_SHARE = 0.01
-/** More siblings than this are searched in a sorted copy of their starts. */
-const SCAN_MAX = 64
 
 export interface Walker {
   readonly cut: Cut
@@ -79,26 +30,9 @@ export interface Walker {
  */
 export function createWalker(): Walker {
   const cover = createCover()
-  const cut: Cut = {
-    units: 0,
-    unitSpan: growInts(16),
-    unitFromNs: growFloats(16),
-    unitToNs: growFloats(16),
-    unitKind: new Uint8Array(16),
-    unitEnd: new Uint32Array(16),
-    unitOf: growInts(16),
-    sections: 0,
-    span: growInts(64),
-    fromNs: growFloats(64),
-    toNs: growFloats(64),
-    fill: new Uint8Array(64),
-    cover: growInts(64),
-    left: growInts(64),
-    right: growInts(64),
-    clipped: new Uint8Array(64),
-    pathUnits: 0,
-    pathUnit: growInts(16)
-  }
+  const writer = createCut()
+  const { cut, addUnit } = writer
+  const siblings = createSiblings()
   let tree: Tree
   let nextEntry = 0
   let nextUnit = 0
@@ -111,46 +45,12 @@ export function createWalker(): Walker {
   let gapTo = growFloats(64)
   let gapLeft = growInts(64)
   let gapRight = growInts(64)
-  let starts = growFloats(64)
-  let startsOf = -1
+  // Of the span being cut: whether its unit sees only a part of it.
   let clipped = 0
 
-  function addUnit(span: number, fromNs: number, toNs: number, kind: number): number {
-    const unit = cut.units++
-    if (unit === cut.unitSpan.length) {
-      cut.unitSpan = enlarge(cut.unitSpan, unit + 1)
-      cut.unitFromNs = enlarge(cut.unitFromNs, unit + 1)
-      cut.unitToNs = enlarge(cut.unitToNs, unit + 1)
-    }
-    if (unit >= cut.unitKind.length) {
-      cut.unitKind = enlarge(cut.unitKind, unit + 1)
-      cut.unitEnd = enlarge(cut.unitEnd, unit + 1)
-    }
-    cut.unitSpan[unit] = span
-    cut.unitFromNs[unit] = fromNs
-    cut.unitToNs[unit] = toNs
-    cut.unitKind[unit] = kind
-    if (kind !== UnitKind.window) cut.unitOf[span] = unit
-    return unit
-  }
-
   function addSection(span: number, fromNs: number, toNs: number, fill: number): number {
-    const section = cut.sections++
-    if (section === cut.span.length) {
-      cut.span = enlarge(cut.span, section + 1)
-      cut.fromNs = enlarge(cut.fromNs, section + 1)
-      cut.toNs = enlarge(cut.toNs, section + 1)
-      cut.fill = enlarge(cut.fill, section + 1)
-      cut.cover = enlarge(cut.cover, section + 1)
-      cut.left = enlarge(cut.left, section + 1)
-      cut.right = enlarge(cut.right, section + 1)
-      cut.clipped = enlarge(cut.clipped, section + 1)
-    }
+    const section = writer.addSection(span, fromNs, toNs, fill)
     cut.clipped[section] = clipped
-    cut.span[section] = span
-    cut.fromNs[section] = fromNs
-    cut.toNs[section] = toNs
-    cut.fill[section] = fill
     return section
   }
 
@@ -213,7 +113,8 @@ export function createWalker(): Walker {
       let stop = Math.min(endNs[row] as number, toNs)
       if (stop <= start) continue
       const follows =
-        stop <= cursor || (chosen >= 0 && start < cursor && nearlyFollows(span, at, chosen, cursor, toNs - fromNs))
+        stop <= cursor ||
+        (chosen >= 0 && start < cursor && siblings.nearlyFollows(span, at, chosen, cursor, toNs - fromNs))
       if (!follows || isAsync(tree, row)) {
         if (off === skipped.length) skipped = enlarge(skipped, off + 1)
         skipped[off++] = row
@@ -266,73 +167,6 @@ export function createWalker(): Walker {
     cover.emit(addPiece)
   }
 
-  /**
-   * Whether the child at index `at` ends so little after `chosen` started that it still came before it: it started and ended
-   * first, the overlap is below 1 % of the parent, and nothing else begins or ends within the overlap.
-   */
-  function nearlyFollows(span: number, at: number, chosen: number, cursor: number, parentNs: number): boolean {
-    const { child, startNs, endNs } = tree
-    const row = child[at] as number
-    const stop = endNs[row] as number
-    if (startNs[chosen] !== cursor || stop >= (endNs[chosen] as number)) return false
-    if (stop - cursor >= OVERLAP_SHARE * parentNs) return false
-    return endsAlone(span, at, cursor) && startsAlone(span, chosen, cursor, stop)
-  }
-
-  /** No sibling but the one at `at` ends within [fromNs, its end]. Siblings are in order of their ends. */
-  function endsAlone(span: number, at: number, fromNs: number): boolean {
-    const { childEnd, child, startNs, endNs } = tree
-    const first = span === 0 ? 0 : (childEnd[span - 1] as number)
-    const stop = endNs[child[at] as number]
-    for (let i = at - 1; i >= first && endNs[child[i] as number] === stop; i--) {
-      if (startNs[child[i] as number] !== stop) return false
-    }
-    for (let i = at + 1; i < (childEnd[span] as number); i++) {
-      const row = child[i] as number
-      if ((endNs[row] as number) < fromNs) return true
-      if (startNs[row] !== endNs[row]) return false
-    }
-    return true
-  }
-
-  /** No sibling but `chosen` starts within [fromNs, toNs]. */
-  function startsAlone(span: number, chosen: number, fromNs: number, toNs: number): boolean {
-    const { childEnd, child, startNs, endNs } = tree
-    const first = span === 0 ? 0 : (childEnd[span - 1] as number)
-    const end = childEnd[span] as number
-    if (end - first <= SCAN_MAX) {
-      for (let i = first; i < end; i++) {
-        const row = child[i] as number
-        const start = startNs[row] as number
-        if (row !== chosen && start >= fromNs && start <= toNs && start !== endNs[row]) return false
-      }
-      return true
-    }
-    if (startsOf !== span) sortStarts(span, first, end)
-    let low = 0
-    let high = sorted
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((starts[middle] as number) < fromNs) low = middle + 1
-      else high = middle
-    }
-    // The first within is `chosen` itself; a second one is somebody else.
-    return low + 1 >= sorted || (starts[low + 1] as number) > toNs
-  }
-
-  let sorted = 0
-  function sortStarts(span: number, first: number, end: number): void {
-    const { child, startNs, endNs } = tree
-    if (starts.length < end - first) starts = growFloats(end - first)
-    sorted = 0
-    for (let i = first; i < end; i++) {
-      const row = child[i] as number
-      if (startNs[row] !== endNs[row]) starts[sorted++] = startNs[row] as number
-    }
-    starts.subarray(0, sorted).sort()
-    startsOf = span
-  }
-
   /** Cuts the unit on the stack, and those it asks for. True when the stack is empty and no unit waits. */
   function drain(work: number): boolean {
     while (work > 0) {
@@ -353,35 +187,15 @@ export function createWalker(): Walker {
     return false
   }
 
-  /** Most traces have fewer sections than twice their spans: room for those at once, so that a giant never waits for a copy. */
-  function reserve(n: number): void {
-    cut.unitSpan = enlarge(cut.unitSpan, n)
-    cut.unitFromNs = enlarge(cut.unitFromNs, n)
-    cut.unitToNs = enlarge(cut.unitToNs, n)
-    cut.unitKind = enlarge(cut.unitKind, n)
-    cut.unitEnd = enlarge(cut.unitEnd, n)
-    cut.span = enlarge(cut.span, 2 * n)
-    cut.fromNs = enlarge(cut.fromNs, 2 * n)
-    cut.toNs = enlarge(cut.toNs, 2 * n)
-    cut.fill = enlarge(cut.fill, 2 * n)
-    cut.cover = enlarge(cut.cover, 2 * n)
-    cut.left = enlarge(cut.left, 2 * n)
-    cut.right = enlarge(cut.right, 2 * n)
-    cut.clipped = enlarge(cut.clipped, 2 * n)
-  }
-
   return {
     cut,
     begin(of) {
       tree = of
-      const n = of.trace.n
-      if (2 * n > cut.span.length) reserve(n)
-      cut.units = cut.sections = cut.pathUnits = 0
-      if (cut.unitOf.length < n) cut.unitOf = growInts(n)
+      writer.clear(of.trace.n)
+      siblings.begin(of)
       nextEntry = of.contextRows
       nextUnit = 0
       depth = 0
-      startsOf = -1
     },
     walk(work) {
       const n = tree.trace.n
@@ -395,11 +209,7 @@ export function createWalker(): Walker {
       return drain(work)
     },
     follow(rootUnit) {
-      const addPath = (unit: number): void => {
-        if (cut.pathUnits === cut.pathUnit.length) cut.pathUnit = enlarge(cut.pathUnit, cut.pathUnits + 1)
-        cut.pathUnit[cut.pathUnits++] = unit
-      }
-      addPath(rootUnit)
+      writer.addPathUnit(rootUnit)
       for (let i = 0; i < cut.pathUnits; i++) {
         const unit = cut.pathUnit[i] as number
         const end = cut.unitEnd[unit] as number
@@ -411,7 +221,7 @@ export function createWalker(): Walker {
           const whole = fromNs === tree.startNs[peer] && toNs === tree.endNs[peer]
           const unitOfPeer = whole ? (cut.unitOf[peer] as number) : addUnit(peer, fromNs, toNs, UnitKind.window)
           if (!whole) while (!drain(Infinity));
-          addPath(unitOfPeer)
+          writer.addPathUnit(unitOfPeer)
         }
       }
     }
