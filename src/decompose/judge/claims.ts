@@ -266,7 +266,7 @@ export function createClaimResolver(): ClaimResolver {
       conflictsSum = 0
     },
     countConflicts(cells) {
-      cells.set(conflicts)
+      if (conflictsSum > 0) cells.set(conflicts)
       return conflictsSum
     }
   }
