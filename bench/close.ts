@@ -1,6 +1,7 @@
 import { createDecomposer, decomposeSection, decomposeSettings } from '../src/decompose/index.ts'
 import type { TraceColumns } from '../src/model/spans.ts'
-import { createRandom, createWorld, type SpanOf } from '../test/builders/traces.ts'
+import { createWorld, type SpanOf } from '../test/builders/traces.ts'
+import { wholeNumbers } from '../test/builders/whole-numbers.ts'
 
 /** Spans decomposed between two yields; pipeline.ts uses the same. */
 const SLICE = 20_000
@@ -14,7 +15,7 @@ interface Row {
 
 /** Every parent calls on, waits for two more, and runs its own code in between. */
 function tree(n: number): SpanOf[] {
-  const below = createRandom(7)
+  const below = wholeNumbers(7)
   const spans: SpanOf[] = [{ id: 1, startNs: 0, endNs: 1e12, kind: 'server', name: 'root' }]
   for (let id = 2; id <= n; id++) {
     const parent = spans[Math.floor((id - 2) / 3)] as SpanOf

@@ -72,7 +72,8 @@ export function createReport(tools: ReportTools): Report {
     requests.class = enlarge(requests.class, n)
     requests.outcome = enlarge(requests.outcome, n)
     requests.durationNs = enlarge(requests.durationNs, n)
-    requests.phaseNs = enlarge(requests.phaseNs, n * PHASE_SLOTS)
+    // By the rows there are now, not by n: the next n that fits those rows asks for nothing.
+    requests.phaseNs = enlarge(requests.phaseNs, requests.span.length * PHASE_SLOTS)
     requests.leadNs = enlarge(requests.leadNs, n)
     requests.partial = enlarge(requests.partial, n)
     requests.weight = enlarge(requests.weight, n)

@@ -97,16 +97,3 @@ function evidenceOf(span: SpanOf): (readonly [number, number, number])[] {
   const link = span.linkTo === undefined ? [] : [[Evidence.linkSameTrace, 0, span.linkTo] as const]
   return [...(span.evidence ?? []), ...link]
 }
-
-/** A seeded generator of whole numbers in [0, below). */
-export function createRandom(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1
-  return (below) => {
-    state ^= state << 13
-    state >>>= 0
-    state ^= state >>> 17
-    state ^= state << 5
-    state >>>= 0
-    return state % below
-  }
-}

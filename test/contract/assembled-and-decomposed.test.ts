@@ -3,7 +3,8 @@ import { assembleSection, assembleSettings, createAssembler } from '../../src/as
 import { createDecomposer, decomposeSection, decomposeSettings } from '../../src/decompose/index.ts'
 import { PHASE_SLOTS } from '../../src/model/phases.ts'
 import { batchOf, type DrawnSpan, resourcesOf } from '../builders/batches.ts'
-import { createRandom, createWorld } from '../builders/traces.ts'
+import { createWorld } from '../builders/traces.ts'
+import { wholeNumbers } from '../builders/whole-numbers.ts'
 
 const MS = 1e6
 const kinds = [1, 1, 2, 3, 3, 4, 5]
@@ -64,7 +65,7 @@ test('10,000 traces, shuffled over batches with spans sent twice: every request 
   let nowMs = 1
   let twice = 0
   for (let block = 0; block < 100; block++) {
-    const below = createRandom(block + 1)
+    const below = wholeNumbers(block + 1)
     const spans = Array.from({ length: 100 }, (_, i) => drawnTrace(1 + block * 100 + i, below)).flat()
     expected += requestsIn(spans)
     const again = spans.filter(() => below(10) === 0)

@@ -59,11 +59,11 @@ export interface CutWriter {
 export function createCut(): CutWriter {
   const cut: Cut = {
     units: 0,
-    unitSpan: growInts(16),
-    unitFromNs: growFloats(16),
-    unitToNs: growFloats(16),
-    unitKind: new Uint8Array(16),
-    unitEnd: new Uint32Array(16),
+    unitSpan: growInts(64),
+    unitFromNs: growFloats(64),
+    unitToNs: growFloats(64),
+    unitKind: new Uint8Array(64),
+    unitEnd: new Uint32Array(64),
     unitOf: growInts(16),
     sections: 0,
     span: growInts(64),
@@ -77,17 +77,28 @@ export function createCut(): CutWriter {
     pathUnits: 0,
     pathUnit: growInts(16)
   }
+  function growUnits(units: number): void {
+    cut.unitSpan = enlarge(cut.unitSpan, units)
+    cut.unitFromNs = enlarge(cut.unitFromNs, units)
+    cut.unitToNs = enlarge(cut.unitToNs, units)
+    cut.unitKind = enlarge(cut.unitKind, units)
+    cut.unitEnd = enlarge(cut.unitEnd, units)
+  }
+
+  function growSections(sections: number): void {
+    cut.span = enlarge(cut.span, sections)
+    cut.fromNs = enlarge(cut.fromNs, sections)
+    cut.toNs = enlarge(cut.toNs, sections)
+    cut.fill = enlarge(cut.fill, sections)
+    cut.cover = enlarge(cut.cover, sections)
+    cut.left = enlarge(cut.left, sections)
+    cut.right = enlarge(cut.right, sections)
+    cut.clipped = enlarge(cut.clipped, sections)
+  }
+
   function addUnit(span: number, fromNs: number, toNs: number, kind: number): number {
     const unit = cut.units++
-    if (unit === cut.unitSpan.length) {
-      cut.unitSpan = enlarge(cut.unitSpan, unit + 1)
-      cut.unitFromNs = enlarge(cut.unitFromNs, unit + 1)
-      cut.unitToNs = enlarge(cut.unitToNs, unit + 1)
-    }
-    if (unit >= cut.unitKind.length) {
-      cut.unitKind = enlarge(cut.unitKind, unit + 1)
-      cut.unitEnd = enlarge(cut.unitEnd, unit + 1)
-    }
+    if (unit === cut.unitSpan.length) growUnits(unit + 1)
     cut.unitSpan[unit] = span
     cut.unitFromNs[unit] = fromNs
     cut.unitToNs[unit] = toNs
@@ -98,16 +109,7 @@ export function createCut(): CutWriter {
 
   function addSection(span: number, fromNs: number, toNs: number, fill: number): number {
     const section = cut.sections++
-    if (section === cut.span.length) {
-      cut.span = enlarge(cut.span, section + 1)
-      cut.fromNs = enlarge(cut.fromNs, section + 1)
-      cut.toNs = enlarge(cut.toNs, section + 1)
-      cut.fill = enlarge(cut.fill, section + 1)
-      cut.cover = enlarge(cut.cover, section + 1)
-      cut.left = enlarge(cut.left, section + 1)
-      cut.right = enlarge(cut.right, section + 1)
-      cut.clipped = enlarge(cut.clipped, section + 1)
-    }
+    if (section === cut.span.length) growSections(section + 1)
     cut.span[section] = span
     cut.fromNs[section] = fromNs
     cut.toNs[section] = toNs
@@ -115,29 +117,16 @@ export function createCut(): CutWriter {
     return section
   }
 
-  /** Most traces have fewer sections than twice their spans: room for those at once, so that a giant never waits for a copy. */
-  function reserve(n: number): void {
-    cut.unitSpan = enlarge(cut.unitSpan, n)
-    cut.unitFromNs = enlarge(cut.unitFromNs, n)
-    cut.unitToNs = enlarge(cut.unitToNs, n)
-    cut.unitKind = enlarge(cut.unitKind, n)
-    cut.unitEnd = enlarge(cut.unitEnd, n)
-    cut.span = enlarge(cut.span, 2 * n)
-    cut.fromNs = enlarge(cut.fromNs, 2 * n)
-    cut.toNs = enlarge(cut.toNs, 2 * n)
-    cut.fill = enlarge(cut.fill, 2 * n)
-    cut.cover = enlarge(cut.cover, 2 * n)
-    cut.left = enlarge(cut.left, 2 * n)
-    cut.right = enlarge(cut.right, 2 * n)
-    cut.clipped = enlarge(cut.clipped, 2 * n)
-  }
-
   return {
     cut,
     addUnit,
     addSection,
     clear(rows) {
-      if (2 * rows > cut.span.length) reserve(rows)
+      // Most traces have fewer sections than twice their spans: room for those at once, so that a giant never waits for a copy.
+      if (2 * rows > cut.span.length) {
+        growUnits(rows)
+        growSections(2 * rows)
+      }
       if (cut.unitOf.length < rows) cut.unitOf = growInts(rows)
       cut.units = cut.sections = cut.pathUnits = 0
     },

@@ -87,15 +87,32 @@ export function createJudge(tools: JudgeTools): Judge {
   // Set while a span is booked whose evidence says how much of it can have been processing at most.
   let processingBounded = false
 
+  function growUnits(units: number): void {
+    verdict.phaseNs = enlarge(verdict.phaseNs, units * PHASE_SLOTS)
+    verdict.partial = enlarge(verdict.partial, units)
+    verdict.rowFirst = enlarge(verdict.rowFirst, units)
+    verdict.rowEnd = enlarge(verdict.rowEnd, units)
+  }
+
+  function growRows(rows: number): void {
+    verdict.span = enlarge(verdict.span, rows)
+    verdict.phase = enlarge(verdict.phase, rows)
+    verdict.grade = enlarge(verdict.grade, rows)
+    verdict.flags = enlarge(verdict.flags, rows)
+    verdict.ns = enlarge(verdict.ns, rows)
+  }
+
+  function growPieces(pieces: number): void {
+    verdict.pieceUnit = enlarge(verdict.pieceUnit, pieces)
+    verdict.pieceSpan = enlarge(verdict.pieceSpan, pieces)
+    verdict.pieceLeft = enlarge(verdict.pieceLeft, pieces)
+    verdict.pieceRight = enlarge(verdict.pieceRight, pieces)
+    verdict.pieceNs = enlarge(verdict.pieceNs, pieces)
+  }
+
   function addRow(span: number, phase: number, grade: number, ns: number): void {
     const row = verdict.rows++
-    if (row === verdict.span.length) {
-      verdict.span = enlarge(verdict.span, row + 1)
-      verdict.phase = enlarge(verdict.phase, row + 1)
-      verdict.grade = enlarge(verdict.grade, row + 1)
-      verdict.flags = enlarge(verdict.flags, row + 1)
-      verdict.ns = enlarge(verdict.ns, row + 1)
-    }
+    if (row === verdict.span.length) growRows(row + 1)
     verdict.span[row] = span
     verdict.phase[row] = phase
     verdict.grade[row] = grade
@@ -107,13 +124,7 @@ export function createJudge(tools: JudgeTools): Judge {
 
   function addPiece(span: number, left: number, right: number, ns: number): void {
     const piece = verdict.pieces++
-    if (piece === verdict.pieceUnit.length) {
-      verdict.pieceUnit = enlarge(verdict.pieceUnit, piece + 1)
-      verdict.pieceSpan = enlarge(verdict.pieceSpan, piece + 1)
-      verdict.pieceLeft = enlarge(verdict.pieceLeft, piece + 1)
-      verdict.pieceRight = enlarge(verdict.pieceRight, piece + 1)
-      verdict.pieceNs = enlarge(verdict.pieceNs, piece + 1)
-    }
+    if (piece === verdict.pieceUnit.length) growPieces(piece + 1)
     verdict.pieceUnit[piece] = unit
     verdict.pieceSpan[piece] = span
     verdict.pieceLeft[piece] = left
@@ -283,40 +294,22 @@ export function createJudge(tools: JudgeTools): Judge {
     verdict.rowEnd[unit] = verdict.rows
   }
 
-  /** A section gives a row or two: room at once, so that a giant never waits for a copy. */
-  function reserve(sections: number, units: number): void {
-    verdict.phaseNs = enlarge(verdict.phaseNs, units * PHASE_SLOTS)
-    verdict.partial = enlarge(verdict.partial, units)
-    verdict.rowFirst = enlarge(verdict.rowFirst, units)
-    verdict.rowEnd = enlarge(verdict.rowEnd, units)
-    verdict.span = enlarge(verdict.span, 2 * sections)
-    verdict.phase = enlarge(verdict.phase, 2 * sections)
-    verdict.grade = enlarge(verdict.grade, 2 * sections)
-    verdict.flags = enlarge(verdict.flags, 2 * sections)
-    verdict.ns = enlarge(verdict.ns, 2 * sections)
-    verdict.pieceUnit = enlarge(verdict.pieceUnit, sections)
-    verdict.pieceSpan = enlarge(verdict.pieceSpan, sections)
-    verdict.pieceLeft = enlarge(verdict.pieceLeft, sections)
-    verdict.pieceRight = enlarge(verdict.pieceRight, sections)
-    verdict.pieceNs = enlarge(verdict.pieceNs, sections)
-  }
-
   return {
     verdict,
     begin(ofTree, ofCut) {
       tree = ofTree
       cut = ofCut
-      if (2 * cut.sections > verdict.span.length) reserve(cut.sections, cut.units)
+      // A section gives a row or two: room for those at once, so that a giant never waits for a copy.
+      if (2 * cut.sections > verdict.span.length) {
+        growUnits(cut.units)
+        growRows(2 * cut.sections)
+        growPieces(cut.sections)
+      }
       verdict.rows = verdict.pieces = 0
       claims.forgetConflicts()
     },
     judge(from, to) {
-      if (verdict.rowEnd.length < to) {
-        verdict.partial = enlarge(verdict.partial, to)
-        verdict.rowFirst = enlarge(verdict.rowFirst, to)
-        verdict.rowEnd = enlarge(verdict.rowEnd, to)
-      }
-      verdict.phaseNs = enlarge(verdict.phaseNs, to * PHASE_SLOTS)
+      growUnits(to)
       for (unit = to - 1; unit >= from; unit--) judgeUnit()
     },
     ownTime(span, phaseNs, at) {

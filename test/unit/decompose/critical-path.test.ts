@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals'
 import { createDecomposer, decomposeSection, decomposeSettings } from '../../../src/decompose/index.ts'
 import type { Decomposition } from '../../../src/model/decomposition.ts'
 import { PHASE_SLOTS } from '../../../src/model/phases.ts'
-import { createRandom, createWorld, type SpanOf, type World } from '../../builders/traces.ts'
+import { createWorld, type SpanOf, type World } from '../../builders/traces.ts'
+import { wholeNumbers } from '../../builders/whole-numbers.ts'
 import { joined, naivePath } from './naive-path.ts'
 
 const settings = decomposeSettings(decomposeSection.parse({}))
@@ -23,7 +24,7 @@ const kinds = ['internal', 'internal', 'server', 'client', 'producer', 'consumer
 
 /** Trees with overlaps, gaps, outliving children, touching and zero-length siblings, near overlaps, several services. */
 function randomTree(seed: number): SpanOf[] {
-  const below = createRandom(seed)
+  const below = wholeNumbers(seed)
   const n = 1 + below(seed % 17 === 0 ? 120 : 12)
   const unit = [1, 10, 1000, 250_000][below(4)] as number
   const spans: SpanOf[] = [
@@ -84,7 +85,7 @@ test('the order of arrival changes nothing', () => {
   for (let seed = 1; seed <= 300; seed++) {
     const world = createWorld()
     const spans = randomTree(seed)
-    const below = createRandom(seed * 31)
+    const below = wholeNumbers(seed * 31)
     const shuffled = spans
       .map((span) => ({ span, key: below(1e9) }))
       .sort((a, b) => a.key - b.key)
@@ -152,4 +153,21 @@ test('a chain of 100,000 and a fan-out of 100,000 are cut whole', () => {
   )
   const d = decomposed(world, fan)
   expect(d.requests.durationNs[0]).toBe(10 * n)
+})
+
+test('requests keep their phases as traces with more and more of them come, past every size of the scratch', () => {
+  const world = createWorld()
+  const decomposer = createDecomposer(settings, world)
+  for (let n = 1; n <= 300; n++) {
+    const spans = Array.from({ length: n }, (_, i): SpanOf => ({
+      id: i + 1,
+      startNs: i,
+      endNs: i + 10,
+      kind: 'server',
+      name: 'op'
+    }))
+    const { requests } = decomposer.decompose(world.trace(spans), { contextRows: 0, detail: false })
+    expect(requests.n).toBe(n)
+    expect(sum(requests.phaseNs.subarray(0, n * PHASE_SLOTS))).toBe(10 * n)
+  }
 })

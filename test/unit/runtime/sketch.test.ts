@@ -7,10 +7,10 @@ import {
   sketchBound,
   sketchQuantile
 } from '../../../src/runtime/sketch.ts'
-import { createRandom } from '../../builders/traces.ts'
+import { wholeNumbers } from '../../builders/whole-numbers.ts'
 
 test('a value lies within the bounds of its bin, and bins are numbered as exponential histograms of seconds', () => {
-  const below = createRandom(3)
+  const below = wholeNumbers(3)
   for (let i = 0; i < 20_000; i++) {
     const ns = Math.round(2 ** (10 + below(3_900_000) / 100_000))
     const bin = sketchBin(ns)
@@ -33,7 +33,7 @@ test('what is too small or too large falls in the first and the last bin', () =>
 })
 
 test('quantiles are off by less than the width of a bin', () => {
-  const below = createRandom(5)
+  const below = wholeNumbers(5)
   const cells = new Float64Array(SKETCH_BINS)
   const values = Array.from({ length: 5000 }, () => Math.round(1e6 * Math.exp(below(5000) / 1000))).sort(
     (a, b) => a - b

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { createStrings, OTHER, OTHER_ID } from '../../../src/runtime/strings.ts'
-import { createRandom } from '../../builders/traces.ts'
+import { wholeNumbers } from '../../builders/whole-numbers.ts'
 
 const limits = { stringsMax: 1000, bytesMax: 1 << 16, stringBytesMax: 64, seed: 7 }
 
@@ -58,7 +58,7 @@ test('what does not fit becomes __other__ and is counted; a sweep makes room and
 })
 
 test('1,000 rounds of interning and sweeping agree with a plain map', () => {
-  const below = createRandom(11)
+  const below = wholeNumbers(11)
   const strings = createStrings({ ...limits, stringsMax: 300 })
   const known = new Map<string, number>()
   for (let round = 0; round < 1000; round++) {
