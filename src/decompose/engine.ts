@@ -32,7 +32,7 @@ export interface Engine {
 export interface EngineTools {
   readonly resources: Resources
   readonly learned: Learned
-  readonly traitOf: TreeTools['traitOf']
+  readonly writeTraits: TreeTools['writeTraits']
   readonly clockOffsetNs: TreeTools['clockOffsetNs']
 }
 
@@ -82,7 +82,7 @@ export function createEngine(tools: EngineTools): Engine {
   }
 
   function finish(options: DecomposeOptions): void {
-    report.fillBlame()
+    report.followPath()
     result.conflicts = judge.countConflicts(conflicts)
     if (!options.detail) return
     report.fillPath()
@@ -94,7 +94,7 @@ export function createEngine(tools: EngineTools): Engine {
   // Written twice, because a generator would cost a small trace as much as its tree: `run` is `runSliced` without the pauses.
   function run(trace: TraceColumns, options: DecomposeOptions): void {
     builder.begin(trace, options.contextRows)
-    for (const pass of builder.passes()) pass(0, trace.n)
+    builder.build()
     walker.begin(tree)
     walker.walk(Infinity)
     judge.begin(tree, cut)

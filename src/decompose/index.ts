@@ -7,6 +7,8 @@ import { createEngine, type DecomposeOptions } from './engine.ts'
 import { evidenceSources } from './evidence/index.ts'
 import { traitByName } from './evidence/wait-spans.ts'
 import { createLearned, type LearnedDump } from './learned/index.ts'
+import type { TreeTools } from './cut/tree.ts'
+import { enlarge } from './scratch.ts'
 import type { DecomposeSettings } from './settings.ts'
 
 export { evidenceWants } from './evidence/index.ts'
@@ -62,7 +64,7 @@ export function createDecomposer(
   const engineTools = {
     resources,
     learned,
-    traitOf: createTraitCache(strings),
+    writeTraits: createTraitWriter(strings),
     clockOffsetNs: settings.clockCorrection ? learned.clocks.offsetNs : () => 0
   }
   let taught = 0
@@ -115,22 +117,31 @@ export function createDecomposer(
 }
 
 /** Traits by name are looked up once per name; a name alone decides but for the few that end in ` receive`. */
-function createTraitCache(strings: Strings): (trace: TraceColumns, row: number) => number {
+function createTraitWriter(strings: Strings): TreeTools['writeTraits'] {
   let known = new Uint8Array(0)
   let generation = -1
   const UNKNOWN = 0
   const BY_SCOPE = 255
-  return (trace, row) => {
+
+  function look(trace: TraceColumns, row: number): number {
     const name = trace.name[row] as number
-    if (generation !== strings.generation() || name >= known.length) {
-      known = new Uint8Array(strings.capacity() * 2)
-      generation = strings.generation()
-    }
-    const cached = known[name] as number
-    if (cached !== UNKNOWN && cached !== BY_SCOPE) return cached - 1
     const text = strings.text(name)
     const trait = traitByName(text, strings.text(trace.scope[row] as number), trace.kind[row] as number)
     known[name] = text.endsWith(' receive') ? BY_SCOPE : trait + 1
     return trait
+  }
+
+  return (trace, from, to, traits) => {
+    const { name: names } = trace
+    if (generation !== strings.generation()) {
+      known.fill(UNKNOWN)
+      generation = strings.generation()
+    }
+    for (let row = from; row < to; row++) {
+      const name = names[row] as number
+      if (name >= known.length) known = enlarge(known, Math.max(name + 1, strings.capacity()))
+      const cached = known[name] as number
+      traits[row] = cached === UNKNOWN || cached === BY_SCOPE ? look(trace, row) : cached - 1
+    }
   }
 }

@@ -13,8 +13,8 @@ export interface Report {
   readonly begin: (root: number, units: number) => number
   /** Requests [from, to). */
   readonly fillRequests: (from: number, to: number) => void
-  /** What the root's path is made of; once all requests are filled. */
-  readonly fillBlame: () => void
+  /** What the root's path says of the root; once all requests are filled. Blame is read from it when asked for. */
+  readonly followPath: () => void
   /** The critical path, and room for the spans' own times. */
   readonly fillPath: () => void
 }
@@ -36,7 +36,7 @@ export function createReport(tools: ReportTools): Report {
     class: new Uint8Array(64),
     outcome: new Uint8Array(64),
     durationNs: growFloats(64),
-    phaseNs: growFloats(64 * PHASE_SLOTS),
+    phaseNs: verdict.phaseNs,
     leadNs: growFloats(64),
     partial: new Uint8Array(64),
     weight: growFloats(64),
@@ -51,6 +51,7 @@ export function createReport(tools: ReportTools): Report {
     grade: new Uint8Array(64),
     ns: growFloats(64)
   }
+  let blamed = true
   const path: PathColumns = { n: 0, span: new Uint32Array(64), startNs: growFloats(64), endNs: growFloats(64) }
   const result: Decomposition = {
     trace: undefined as unknown as TraceColumns,
@@ -59,7 +60,10 @@ export function createReport(tools: ReportTools): Report {
     conflicts: 0,
     requests,
     rootRequest: -1,
-    blame,
+    get blame() {
+      if (!blamed) fillBlame()
+      return blame
+    },
     path,
     own: { phaseNs: new Float64Array(0), inProcessChildrenNs: new Float64Array(0) }
   }
@@ -72,8 +76,6 @@ export function createReport(tools: ReportTools): Report {
     requests.class = enlarge(requests.class, n)
     requests.outcome = enlarge(requests.outcome, n)
     requests.durationNs = enlarge(requests.durationNs, n)
-    // By the rows there are now, not by n: the next n that fits those rows asks for nothing.
-    requests.phaseNs = enlarge(requests.phaseNs, requests.span.length * PHASE_SLOTS)
     requests.leadNs = enlarge(requests.leadNs, n)
     requests.partial = enlarge(requests.partial, n)
     requests.weight = enlarge(requests.weight, n)
@@ -93,12 +95,9 @@ export function createReport(tools: ReportTools): Report {
     requests.leadNs[request] = leadNs(span)
     requests.partial[request] = verdict.partial[request] as number
     fillWeight(request, span)
+    const { phaseNs } = requests
     let sumNs = 0
-    for (let cell = request * PHASE_SLOTS; cell < (request + 1) * PHASE_SLOTS; cell++) {
-      const ns = verdict.phaseNs[cell] as number
-      requests.phaseNs[cell] = ns
-      sumNs += ns
-    }
+    for (let cell = request * PHASE_SLOTS; cell < (request + 1) * PHASE_SLOTS; cell++) sumNs += phaseNs[cell] as number
     if (sumNs !== durationNs) throw new Error(`phases of a request add up to ${sumNs} ns of ${durationNs}`)
   }
 
@@ -177,13 +176,22 @@ export function createReport(tools: ReportTools): Report {
 
   function fillBlame(): void {
     blame.n = 0
+    blamed = true
     for (let i = 0; i < cut.pathUnits; i++) {
       const unit = cut.pathUnit[i] as number
       const end = verdict.rowEnd[unit] as number
       for (let row = verdict.rowFirst[unit] as number; row < end; row++) {
         if (((verdict.flags[row] as number) & RowFlag.peer) === 0 && verdict.ns[row] !== 0) addBlame(row)
       }
-      if (verdict.partial[unit] === 1 && result.rootRequest >= 0) requests.partial[result.rootRequest] = 1
+    }
+  }
+
+  /** The root is partial when anyone on its path is. Whom to blame is worked out only when somebody asks. */
+  function followPath(): void {
+    blamed = false
+    if (result.rootRequest < 0) return
+    for (let i = 0; i < cut.pathUnits; i++) {
+      if (verdict.partial[cut.pathUnit[i] as number] === 1) requests.partial[result.rootRequest] = 1
     }
   }
 
@@ -231,13 +239,15 @@ export function createReport(tools: ReportTools): Report {
       while (n < units && cut.unitKind[n] === UnitKind.request) n += 1
       growRequests(n)
       requests.n = n
+      // Requests come first of the units, so their phases are the verdict's.
+      requests.phaseNs = verdict.phaseNs
       path.n = 0
       return n
     },
     fillRequests(from, to) {
       for (let request = from; request < to; request++) fillRequest(request)
     },
-    fillBlame,
+    followPath,
     fillPath
   }
 }

@@ -75,7 +75,8 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
   })
 
   /** Only the root's body and tail are blamed; what lies between says nothing about the difference. */
-  function chargeRoot({ requests, rootRequest, blame: spent }: Decomposition, nowMs: number): void {
+  function chargeRoot(decomposition: Decomposition, nowMs: number): void {
+    const { requests, rootRequest } = decomposition
     if (rootRequest < 0 || !operations.hasRow(requests, rootRequest)) return
     const { row, band, weight } = operations.counted
     const inTail = band[rootRequest] === Band.gtP99
@@ -83,7 +84,7 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
     if (!inTail && !inBody) return
     const rootRow = row[rootRequest] as number
     const blameBand = inTail ? BlameBand.tail : BlameBand.body
-    const whole = blame.charge(rootRow, blameBand, spent, weight[rootRequest] as number, nowMs)
+    const whole = blame.charge(rootRow, blameBand, decomposition.blame, weight[rootRequest] as number, nowMs)
     if (!whole) counters.add('tail_blame_overflow_total')
   }
 

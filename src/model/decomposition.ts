@@ -61,6 +61,7 @@ export interface Decomposition {
   readonly requests: RequestColumns
   /** Row in `requests` of the root, or -1. */
   rootRequest: number
+  /** Worked out when first asked for: only the body's and the tail's roots are. */
   readonly blame: BlameColumns
   readonly path: PathColumns
   /** Filled only when details were asked for. */

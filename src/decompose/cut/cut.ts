@@ -51,8 +51,12 @@ export interface CutWriter {
   readonly cut: Cut
   readonly clear: (rows: number) => void
   readonly addUnit: (span: number, fromNs: number, toNs: number, kind: number) => number
-  /** The caller sets cover, left, right and clipped, as its fill asks. */
-  readonly addSection: (span: number, fromNs: number, toNs: number, fill: number) => number
+  /** A section of the span's own time between two rows. */
+  readonly addSelf: (span: number, fromNs: number, toNs: number, left: number, right: number) => void
+  /** A section that a peer or child covers. */
+  readonly addCovered: (span: number, fromNs: number, toNs: number, fill: number, cover: number) => void
+  /** Whether the units of the sections to come see only a part of their span. */
+  readonly setClipped: (clipped: number) => void
   readonly addPathUnit: (unit: number) => void
 }
 
@@ -107,20 +111,40 @@ export function createCut(): CutWriter {
     return unit
   }
 
-  function addSection(span: number, fromNs: number, toNs: number, fill: number): number {
+  let clippedNow = 0
+
+  function addSelf(span: number, fromNs: number, toNs: number, left: number, right: number): void {
+    const section = cut.sections++
+    if (section === cut.span.length) growSections(section + 1)
+    cut.span[section] = span
+    cut.fromNs[section] = fromNs
+    cut.toNs[section] = toNs
+    cut.fill[section] = Fill.self
+    cut.cover[section] = -1
+    cut.left[section] = left
+    cut.right[section] = right
+    cut.clipped[section] = clippedNow
+  }
+
+  function addCovered(span: number, fromNs: number, toNs: number, fill: number, cover: number): void {
     const section = cut.sections++
     if (section === cut.span.length) growSections(section + 1)
     cut.span[section] = span
     cut.fromNs[section] = fromNs
     cut.toNs[section] = toNs
     cut.fill[section] = fill
-    return section
+    cut.cover[section] = cover
+    cut.clipped[section] = clippedNow
   }
 
   return {
     cut,
     addUnit,
-    addSection,
+    addSelf,
+    addCovered,
+    setClipped(clipped) {
+      clippedNow = clipped
+    },
     clear(rows) {
       // Most traces have fewer sections than twice their spans: room for those at once, so that a giant never waits for a copy.
       if (2 * rows > cut.span.length) {

@@ -5,8 +5,8 @@ const RUN = 32
 export interface SortKeys {
   readonly startNs: Float64Array
   readonly endNs: Float64Array
-  /** Two words a row. */
-  readonly spanId: Uint32Array
+  /** Its spanId has two words a row. */
+  readonly trace: { readonly spanId: Uint32Array }
 }
 
 export interface Sorter {
@@ -54,7 +54,7 @@ export function createSorter(): Sorter {
       width = RUN
       start = keys.startNs
       end = keys.endNs
-      id = keys.spanId
+      id = keys.trace.spanId
       if (order.length < n) {
         order = growInts(n)
         other = growInts(n)

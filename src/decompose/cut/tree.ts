@@ -37,8 +37,8 @@ export interface Tree {
 
 export interface TreeTools {
   readonly resources: Resources
-  /** Trait of a span by row. */
-  readonly traitOf: (trace: TraceColumns, row: number) => number
+  /** Writes the traits of rows [from, to). */
+  readonly writeTraits: (trace: TraceColumns, from: number, to: number, traits: Uint8Array) => void
   /** ns that the clock of `to` runs ahead of that of `from` (interned hosts). */
   readonly clockOffsetNs: (from: number, to: number) => number
 }
@@ -46,10 +46,15 @@ export interface TreeTools {
 /** A pass over rows [from, to) of the trace; passes run in order, each to its end before the next. */
 export type Pass = (from: number, to: number) => void
 
+/** Up to so many spans a parent is found by looking at all of them, for less than a table costs. */
+const SCANNED_MAX = 24
+
 export interface TreeBuilder {
   readonly tree: Tree
   readonly begin: (trace: TraceColumns, contextRows: number) => void
-  /** Passes to run, each over all rows; valid until the next `begin`. */
+  /** Builds the tree in one go. */
+  readonly build: () => void
+  /** The same as passes to run, each over all rows; valid until the next `begin`. */
   readonly passes: () => readonly Pass[]
 }
 
@@ -79,7 +84,7 @@ export function isAsync(tree: Tree, row: number): boolean {
 }
 
 export function createTreeBuilder(tools: TreeTools): TreeBuilder {
-  const { resources, traitOf, clockOffsetNs } = tools
+  const { resources, writeTraits, clockOffsetNs } = tools
   const tree: Tree = {
     trace: undefined as unknown as TraceColumns,
     contextRows: 0,
@@ -133,30 +138,42 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
     while (size < 2 * n) size *= 2
     if (slots.length < size) slots = new Int32Array(size)
     mask = size - 1
-    sorter.begin(n, { startNs: tree.startNs, endNs: tree.endNs, spanId: trace.spanId })
+    sorter.begin(n, tree)
   }
 
   const home = (hi: number, lo: number): number => (Math.imul(lo, 0x9e3779b1) ^ hi) & mask
 
-  function indexRows(from: number, to: number): void {
-    const { trace, hasPeer, childEnd, trait, service } = tree
-    const { spanId, resource } = trace
+  function readRows(from: number, to: number): void {
+    const { trace, hasPeer, childEnd, service, linkedTo } = tree
+    const { resource } = trace
     const serviceOf = resources.service
+    for (let row = from; row < to; row++) {
+      state[row] = 0
+      hasPeer[row] = 0
+      childEnd[row] = 0
+      linkedTo[row] = -1
+      service[row] = serviceOf[resource[row] as number] as number
+    }
+    writeTraits(trace, from, to, tree.trait)
+  }
+
+  function indexRows(from: number, to: number): void {
+    const { spanId } = tree.trace
     for (let row = from; row < to; row++) {
       let slot = home(spanId[2 * row] as number, spanId[2 * row + 1] as number)
       while (slots[slot] !== 0) slot = (slot + 1) & mask
       slots[slot] = row + 1
       slotOf[row] = slot
-      state[row] = 0
-      hasPeer[row] = 0
-      childEnd[row] = 0
-      service[row] = serviceOf[resource[row] as number] as number
-      trait[row] = traitOf(trace, row)
     }
   }
 
   function rowOf(hi: number, lo: number): number {
-    const { spanId } = tree.trace
+    const { spanId, n } = tree.trace
+    if (n <= SCANNED_MAX) {
+      let row = n - 1
+      while (row >= 0 && (spanId[2 * row + 1] !== lo || spanId[2 * row] !== hi)) row -= 1
+      return row
+    }
     let slot = home(hi, lo)
     for (;;) {
       const row = (slots[slot] as number) - 1
@@ -166,25 +183,26 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
   }
 
   function linkParents(from: number, to: number): void {
+    const { parent: parents, contextRows } = tree
     const { parentId } = tree.trace
     for (let row = from; row < to; row++) {
-      tree.linkedTo[row] = -1
       const hi = parentId[2 * row] as number
       const lo = parentId[2 * row + 1] as number
       if ((hi | lo) === 0) {
-        tree.parent[row] = -1
+        parents[row] = -1
         tree.roots += 1
         continue
       }
       const parent = rowOf(hi, lo)
-      tree.parent[row] = parent === row ? -1 : parent
+      parents[row] = parent === row ? -1 : parent
       if (parent === row) tree.forgedParents += 1
-      else if (parent < 0 && row >= tree.contextRows) tree.missingParents += 1
+      else if (parent < 0 && row >= contextRows) tree.missingParents += 1
     }
   }
 
   function followLinks(from: number, to: number): void {
     const { evidence, evidenceEnd } = tree.trace
+    if (evidenceEnd[to - 1] === 0) return
     for (let row = from; row < to; row++) {
       const end = evidenceEnd[row] as number
       for (let i = row === 0 ? 0 : (evidenceEnd[row - 1] as number); i < end; i++) {
@@ -201,6 +219,7 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
 
   /** What follows from the parent's: clock offset and owner. Goes up to the first settled ancestor, then down again. */
   function settle(from: number, to: number): void {
+    const { parent: parents } = tree
     for (let row = from; row < to; row++) {
       while (state[row] !== 2) {
         let length = 0
@@ -208,10 +227,10 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
         while (at >= 0 && state[at] === 0) {
           state[at] = 1
           chain[length++] = at
-          at = tree.parent[at] as number
+          at = parents[at] as number
         }
         if (at >= 0 && state[at] === 1) breakCycle(at, length)
-        else while (length > 0) settleRow(chain[--length] as number)
+        else settleChain(length)
       }
     }
   }
@@ -231,34 +250,39 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
     for (let i = 0; i < chainLength; i++) state[chain[i] as number] = 0
   }
 
-  function settleRow(row: number): void {
-    const { trace, parent: parents, owner, trait } = tree
-    const parent = parents[row] as number
-    const resource = trace.resource[row] as number
-    let shift = 0
-    let entry = row >= tree.contextRows
-    if (parent >= 0) {
-      const parentResource = trace.resource[parent] as number
-      shift = shiftNs[parent] as number
-      if (resource !== parentResource) {
-        const from = clockOf(resources, parentResource)
-        const to = clockOf(resources, resource)
-        if (from !== to) shift += clockOffsetNs(from, to)
+  /** The chain's rows, from its upper end. */
+  function settleChain(length: number): void {
+    const { trace, parent: parents, owner, trait, startNs, endNs, contextRows } = tree
+    const { resource: resourceOf, kind: kinds, startNs: sentStartNs, endNs: sentEndNs } = trace
+    for (let i = length - 1; i >= 0; i--) {
+      const row = chain[i] as number
+      const parent = parents[row] as number
+      let shift = 0
+      let entry = row >= contextRows
+      if (parent >= 0) {
+        const resource = resourceOf[row] as number
+        const parentResource = resourceOf[parent] as number
+        shift = shiftNs[parent] as number
+        if (resource !== parentResource) {
+          const from = clockOf(resources, parentResource)
+          const to = clockOf(resources, resource)
+          if (from !== to) shift += clockOffsetNs(from, to)
+        }
+        const kind = kinds[row] as number
+        entry =
+          kind === Kind.server ||
+          kind === Kind.consumer ||
+          (owner[parent] as number) < 0 ||
+          inOtherProcess(resources, parentResource, resource)
+        if (entry) markPeer(parent)
       }
-      const kind = trace.kind[row] as number
-      entry =
-        kind === Kind.server ||
-        kind === Kind.consumer ||
-        (owner[parent] as number) < 0 ||
-        inOtherProcess(resources, parentResource, resource)
-      if (entry) markPeer(parent)
+      if (trait[row] === Trait.wait) entry = false
+      shiftNs[row] = shift
+      startNs[row] = (sentStartNs[row] as number) - shift
+      endNs[row] = (sentEndNs[row] as number) - shift
+      owner[row] = entry ? row : parent >= 0 ? (owner[parent] as number) : -1
+      state[row] = 2
     }
-    if (trait[row] === Trait.wait) entry = false
-    shiftNs[row] = shift
-    tree.startNs[row] = (trace.startNs[row] as number) - shift
-    tree.endNs[row] = (trace.endNs[row] as number) - shift
-    owner[row] = entry ? row : parent >= 0 ? (owner[parent] as number) : -1
-    state[row] = 2
   }
 
   /** A peer answers its CLIENT span and every CLIENT span around that one (a call and its attempts). */
@@ -271,45 +295,65 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
   }
 
   function countChildren(from: number, to: number): void {
+    const { parent: parents, childEnd } = tree
     for (let row = from; row < to; row++) {
-      const parent = tree.parent[row] as number
-      if (parent >= 0) tree.childEnd[parent] = (tree.childEnd[parent] as number) + 1
+      const parent = parents[row] as number
+      if (parent >= 0) childEnd[parent] = (childEnd[parent] as number) + 1
     }
   }
 
   let filled = 0
   function placeChildren(from: number, to: number): void {
+    const { childEnd } = tree
     if (from === 0) filled = 0
     // childEnd becomes the start of each list; filling moves it to the end.
     for (let row = from; row < to; row++) {
-      const count = tree.childEnd[row] as number
-      tree.childEnd[row] = filled
+      const count = childEnd[row] as number
+      childEnd[row] = filled
       filled += count
     }
   }
 
   function fillChildren(from: number, to: number): void {
+    const { parent: parents, childEnd, child } = tree
     const order = sorter.order()
     for (let i = from; i < to; i++) {
       const row = order[i] as number
-      const parent = tree.parent[row] as number
+      const parent = parents[row] as number
       if (parent < 0) continue
-      const at = tree.childEnd[parent] as number
-      tree.child[at] = row
-      tree.childEnd[parent] = at + 1
+      const at = childEnd[parent] as number
+      child[at] = row
+      childEnd[parent] = at + 1
     }
   }
 
-  const untilSorted = [indexRows, linkParents, followLinks, emptySlots, settle, sorter.sortRuns]
+  const untilSorted = [readRows, indexRows, linkParents, followLinks, emptySlots, settle, sorter.sortRuns]
   const onceSorted = [countChildren, placeChildren, fillChildren]
-  const smallTrace = [...untilSorted, ...onceSorted]
+
+  function passes(): readonly Pass[] {
+    return [...untilSorted, ...Array.from({ length: sorter.merges() }, () => sorter.mergeRuns), ...onceSorted]
+  }
+
+  /** Most traces are small, and theirs is the cost of every call. */
+  function buildSmall(n: number): void {
+    readRows(0, n)
+    linkParents(0, n)
+    followLinks(0, n)
+    settle(0, n)
+    sorter.sortRuns(0, n)
+    countChildren(0, n)
+    placeChildren(0, n)
+    fillChildren(0, n)
+  }
+
   return {
     tree,
     begin,
-    passes() {
-      const merges = sorter.merges()
-      if (merges === 0) return smallTrace
-      return [...untilSorted, ...Array.from({ length: merges }, () => sorter.mergeRuns), ...onceSorted]
-    }
+    build() {
+      const { n } = tree.trace
+      if (n <= SCANNED_MAX) buildSmall(n)
+      else for (const pass of passes()) pass(0, n)
+    },
+    passes
   }
 }

@@ -31,7 +31,7 @@ export interface Walker {
 export function createWalker(): Walker {
   const cover = createCover()
   const writer = createCut()
-  const { cut, addUnit } = writer
+  const { cut, addUnit, addSelf, addCovered, setClipped } = writer
   const siblings = createSiblings()
   let tree: Tree
   let nextEntry = 0
@@ -45,21 +45,6 @@ export function createWalker(): Walker {
   let gapTo = growFloats(64)
   let gapLeft = growInts(64)
   let gapRight = growInts(64)
-  // Of the span being cut: whether its unit sees only a part of it.
-  let clipped = 0
-
-  function addSection(span: number, fromNs: number, toNs: number, fill: number): number {
-    const section = writer.addSection(span, fromNs, toNs, fill)
-    cut.clipped[section] = clipped
-    return section
-  }
-
-  function addSelf(span: number, fromNs: number, toNs: number, left: number, right: number): void {
-    const section = addSection(span, fromNs, toNs, Fill.self)
-    cut.cover[section] = -1
-    cut.left[section] = left
-    cut.right[section] = right
-  }
 
   let coveredSpan = -1
   function addPiece(fromNs: number, toNs: number, child: number, left: number, right: number): void {
@@ -67,7 +52,7 @@ export function createWalker(): Walker {
       addSelf(coveredSpan, fromNs, toNs, left, right)
       return
     }
-    cut.cover[addSection(coveredSpan, fromNs, toNs, Fill.child)] = child
+    addCovered(coveredSpan, fromNs, toNs, Fill.child, child)
     const inProcess = coverRank(tree, child) === 3
     if (inProcess && (cut.unitOf[child] as number) < 0) {
       addUnit(child, tree.startNs[child] as number, tree.endNs[child] as number, UnitKind.child)
@@ -87,7 +72,7 @@ export function createWalker(): Walker {
 
   /** Puts a child on the path: a peer ends the walk here, anything else is walked through. */
   function descend(span: number, child: number, fromNs: number, toNs: number): void {
-    if (tree.owner[child] === child) cut.cover[addSection(span, fromNs, toNs, Fill.peer)] = child
+    if (tree.owner[child] === child) addCovered(span, fromNs, toNs, Fill.peer, child)
     else push(child, fromNs, toNs)
   }
 
@@ -98,7 +83,7 @@ export function createWalker(): Walker {
     const end = childEnd[span] as number
     const leftEdge = fromNs > (startNs[span] as number) ? CUT_EDGE : -1
     let right = toNs < (endNs[span] as number) ? CUT_EDGE : -1
-    clipped = leftEdge === -1 && right === -1 ? 0 : 1
+    setClipped(leftEdge === -1 && right === -1 ? 0 : 1)
     if (first === end) {
       addSelf(span, fromNs, toNs, leftEdge, right)
       return 1
@@ -200,10 +185,12 @@ export function createWalker(): Walker {
     walk(work) {
       const n = tree.trace.n
       if (nextEntry < n) {
-        cut.unitOf.fill(-1, 0, n)
+        const { owner, startNs, endNs } = tree
+        const { unitOf } = cut
+        for (let row = 0; row < n; row++) unitOf[row] = -1
         for (; nextEntry < n; nextEntry++) {
-          if (tree.owner[nextEntry] !== nextEntry) continue
-          addUnit(nextEntry, tree.startNs[nextEntry] as number, tree.endNs[nextEntry] as number, UnitKind.request)
+          if (owner[nextEntry] !== nextEntry) continue
+          addUnit(nextEntry, startNs[nextEntry] as number, endNs[nextEntry] as number, UnitKind.request)
         }
       }
       return drain(work)

@@ -280,8 +280,6 @@ export function createJudge(tools: JudgeTools): Judge {
   }
 
   function judgeUnit(): void {
-    verdict.phaseNs.fill(0, unit * PHASE_SLOTS, (unit + 1) * PHASE_SLOTS)
-    verdict.partial[unit] = 0
     verdict.rowFirst[unit] = verdict.rows
     const end = cut.unitEnd[unit] as number
     for (let first = unit === 0 ? 0 : (cut.unitEnd[unit - 1] as number); first < end;) {
@@ -309,7 +307,9 @@ export function createJudge(tools: JudgeTools): Judge {
       claims.forgetConflicts()
     },
     judge(from, to) {
-      growUnits(to)
+      if (to > verdict.partial.length || to * PHASE_SLOTS > verdict.phaseNs.length) growUnits(to)
+      verdict.phaseNs.fill(0, from * PHASE_SLOTS, to * PHASE_SLOTS)
+      verdict.partial.fill(0, from, to)
       for (unit = to - 1; unit >= from; unit--) judgeUnit()
     },
     ownTime(span, phaseNs, at) {
