@@ -74,10 +74,10 @@ export function createEngine(tools: EngineTools): Engine {
     return byHi !== 0 ? byHi < 0 : (spanId[2 * a + 1] as number) < (spanId[2 * b + 1] as number)
   }
 
-  /** Follows the path from the root; what its clipped calls leave of a request are units to judge. */
-  function followPath(): number {
+  /** The row of the root, from which the path is to be followed; what its clipped calls leave of a request are units to judge. */
+  function beginPath(): number {
     const root = findRoot()
-    if (root >= 0) walker.follow(cut.unitOf[root] as number)
+    if (root >= 0) walker.beginPath(cut.unitOf[root] as number)
     return root
   }
 
@@ -100,7 +100,8 @@ export function createEngine(tools: EngineTools): Engine {
     judge.begin(tree, cut)
     const units = cut.units
     judge.judge(0, units)
-    const root = followPath()
+    const root = beginPath()
+    if (root >= 0) walker.follow(Infinity)
     judge.judge(units, cut.units)
     report.fillRequests(0, report.begin(root, units))
     finish(options)
@@ -119,7 +120,8 @@ export function createEngine(tools: EngineTools): Engine {
     judge.begin(tree, cut)
     const units = cut.units
     yield* judgeUnits(0, units, slice)
-    const root = followPath()
+    const root = beginPath()
+    while (root >= 0 && !walker.follow(slice)) yield
     yield* judgeUnits(units, cut.units, slice)
     const requests = report.begin(root, units)
     for (let from = 0; from < requests; from += slice) {

@@ -19,8 +19,10 @@ export interface Walker {
   readonly begin: (tree: Tree) => void
   /** Cuts every request of the trace; stops after about `work` children. True when done. */
   readonly walk: (work: number) => boolean
-  /** Follows the critical path from the root's unit through its peers. Call when `walk` is done. */
-  readonly follow: (rootUnit: number) => void
+  /** Where the critical path of the trace begins; once `walk` is done. */
+  readonly beginPath: (rootUnit: number) => void
+  /** Follows that path through the peers; stops after about `work` sections. True when done. */
+  readonly follow: (work: number) => boolean
 }
 
 /**
@@ -36,6 +38,7 @@ export function createWalker(): Walker {
   let tree: Tree
   let nextEntry = 0
   let nextUnit = 0
+  let nextOnPath = 0
   let depth = 0
   let stackSpan = growInts(64)
   let stackFrom = growFloats(64)
@@ -172,6 +175,20 @@ export function createWalker(): Walker {
     return false
   }
 
+  /** The path goes on in the peer's unit, or in the part of it that a clipped call waits for. */
+  function followPeer(section: number): void {
+    const peer = cut.cover[section] as number
+    const fromNs = cut.fromNs[section] as number
+    const toNs = cut.toNs[section] as number
+    if (fromNs === tree.startNs[peer] && toNs === tree.endNs[peer]) {
+      writer.addPathUnit(cut.unitOf[peer] as number)
+      return
+    }
+    const part = addUnit(peer, fromNs, toNs, UnitKind.window)
+    while (!drain(Infinity));
+    writer.addPathUnit(part)
+  }
+
   return {
     cut,
     begin(of) {
@@ -195,22 +212,21 @@ export function createWalker(): Walker {
       }
       return drain(work)
     },
-    follow(rootUnit) {
+    beginPath(rootUnit) {
       writer.addPathUnit(rootUnit)
-      for (let i = 0; i < cut.pathUnits; i++) {
-        const unit = cut.pathUnit[i] as number
+      nextOnPath = 0
+    },
+    follow(work) {
+      while (work > 0 && nextOnPath < cut.pathUnits) {
+        const unit = cut.pathUnit[nextOnPath++] as number
+        const first = unit === 0 ? 0 : (cut.unitEnd[unit - 1] as number)
         const end = cut.unitEnd[unit] as number
-        for (let section = unit === 0 ? 0 : (cut.unitEnd[unit - 1] as number); section < end; section++) {
-          if (cut.fill[section] !== Fill.peer) continue
-          const peer = cut.cover[section] as number
-          const fromNs = cut.fromNs[section] as number
-          const toNs = cut.toNs[section] as number
-          const whole = fromNs === tree.startNs[peer] && toNs === tree.endNs[peer]
-          const unitOfPeer = whole ? (cut.unitOf[peer] as number) : addUnit(peer, fromNs, toNs, UnitKind.window)
-          if (!whole) while (!drain(Infinity));
-          writer.addPathUnit(unitOfPeer)
+        for (let section = first; section < end; section++) {
+          if (cut.fill[section] === Fill.peer) followPeer(section)
         }
+        work -= 1 + end - first
       }
+      return nextOnPath === cut.pathUnits
     }
   }
 }
