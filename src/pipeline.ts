@@ -93,12 +93,28 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     })
   }
 
+  /** The giant that is being counted; the next one is decomposed after it. */
+  let counting: Generator<undefined> | undefined
+
+  function* countGiant(result: Decomposition): Generator<undefined> {
+    decompose.learn(result, yield* explain.consumeSliced(result, lastMs, GIANT_SPANS))
+  }
+
+  function stepGiant(): void {
+    const step = counting
+    if (step !== undefined) {
+      if (guarded('explain', () => step.next())?.done !== false) counting = undefined
+      return
+    }
+    const result = guarded('decompose', giants.step)
+    if (result !== undefined) counting = countGiant(result)
+  }
+
+  const hasGiants = (): boolean => counting !== undefined || giants.waiting()
+
   function advanceGiants(): void {
     const untilMs = tools.nowMs() + GIANTS_MS
-    while (giants.waiting() && tools.nowMs() < untilMs) {
-      const result = guarded('decompose', giants.step)
-      if (result !== undefined) count(result)
-    }
+    while (hasGiants() && tools.nowMs() < untilMs) stepGiant()
   }
 
   function tick(nowMs: number): number {
@@ -152,10 +168,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     shutdown(nowMs) {
       lastMs = nowMs
       assemble.shutdown(nowMs)
-      while (giants.waiting()) {
-        const result = guarded('decompose', giants.step)
-        if (result !== undefined) count(result)
-      }
+      while (hasGiants()) stepGiant()
       explain.shutdown(nowMs)
     }
   }

@@ -2,8 +2,8 @@ import { createIdIndex, hashTraceId, type IdIndex, insertId, removeId, seek, val
 import { EVIDENCE_WORDS, SPAN_WORDS } from './span-slab.ts'
 import { createPages, giveRow, PAGE_MASK, PAGE_SHIFT, type Pages, takeRow } from './pages.ts'
 
-/** Words of an open trace. The doubles are read at half the word's index. */
-export const TRACE_WORDS = 24
+/** Words of an open trace: two cache lines, the first of which is all that a span needs. The doubles are read at half the word's index. */
+export const TRACE_WORDS = 32
 export const TraceWord = {
   traceId: 0,
   /** Unix ns in two words; the times of its spans are relative to it. */
@@ -11,14 +11,15 @@ export const TraceWord = {
   /** Doubles: bounds of its spans' times, ns after base. */
   earliest: 6,
   latest: 8,
-  /** Doubles: when its first and its last span came, in ms. */
-  bornMs: 10,
-  touchedMs: 12,
+  /** Double: when its last span came, in ms. */
+  touchedMs: 10,
   /** Row of the span that came last. */
-  lastSpan: 14,
-  spans: 15,
-  evidenceRows: 16,
-  flags: 17,
+  lastSpan: 12,
+  spans: 13,
+  flags: 14,
+  evidenceRows: 15,
+  /** Double: when its first span came, in ms. */
+  bornMs: 16,
   hash: 18,
   touchedBefore: 19,
   touchedAfter: 20,

@@ -3,6 +3,9 @@ export const PAGE_MASK = (1 << PAGE_SHIFT) - 1
 const BLOCK_SHIFT = 8
 const BLOCK_ROWS = 1 << BLOCK_SHIFT
 const BLOCKS_PER_PAGE = 1 << (PAGE_SHIFT - BLOCK_SHIFT)
+/** Memory of this size starts 16 bytes after a cache line (malloc's header): rows start at the next one. */
+const ALIGNED_AT = 48
+
 /** A block is filled again once this many of its rows are free. */
 const FREE_ROWS_MIN = BLOCK_ROWS / 4
 
@@ -107,9 +110,10 @@ function beginNewBlock(pages: Pages): void {
 
 function addPage(pages: Pages): void {
   const blocks = Math.min(BLOCKS_PER_PAGE, pages.blocksMax - pages.topBlock)
-  const buffer = new ArrayBuffer((blocks << BLOCK_SHIFT) * pages.rowWords * 4)
-  pages.words.push(new Uint32Array(buffer))
-  pages.doubles.push(new Float64Array(buffer))
+  const words = (blocks << BLOCK_SHIFT) * pages.rowWords
+  const buffer = new ArrayBuffer(words * 4 + ALIGNED_AT)
+  pages.words.push(new Uint32Array(buffer, ALIGNED_AT, words))
+  pages.doubles.push(new Float64Array(buffer, ALIGNED_AT, words / 2))
   if (pages.topBlock + blocks > pages.queue.length) growBlockTables(pages, Math.max(1, 2 * pages.words.length))
 }
 

@@ -10,6 +10,9 @@ import { evidenceSources } from './evidence/index.ts'
 import type { Learned } from './learned/index.ts'
 import { createReport } from './report.ts'
 
+/** Pieces and calls of one trace that are learned from: a giant must not outvote everyone else, nor block. */
+const TAUGHT_MAX = 20_000
+
 export interface DecomposeOptions {
   /** Leading rows of the trace that are only context of a late unit. */
   readonly contextRows: number
@@ -142,7 +145,8 @@ export function createEngine(tools: EngineTools): Engine {
   function learnBodies(bands: Uint8Array): void {
     const { bodies } = learned
     const { trace } = tree
-    for (let piece = 0; piece < verdict.pieces; piece++) {
+    const pieces = Math.min(verdict.pieces, TAUGHT_MAX)
+    for (let piece = 0; piece < pieces; piece++) {
       const left = verdict.pieceLeft[piece] as number
       const right = verdict.pieceRight[piece] as number
       if (left === CUT_EDGE || right === CUT_EDGE) continue
@@ -165,7 +169,8 @@ export function createEngine(tools: EngineTools): Engine {
   /** Which calls are answered, and what each answer says of the two clocks; from the times as they were sent. */
   function learnCalls(): void {
     const { trace } = tree
-    for (let row = tree.contextRows; row < trace.n; row++) {
+    const end = Math.min(trace.n, tree.contextRows + TAUGHT_MAX)
+    for (let row = tree.contextRows; row < end; row++) {
       if (tree.trait[row] !== Trait.none) continue
       const resource = trace.resource[row] as number
       if (trace.kind[row] === Kind.client) {

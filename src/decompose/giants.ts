@@ -25,6 +25,8 @@ type Slices = (trace: TraceColumns, options: DecomposeOptions, slice: number) =>
 export function createGiants(decomposeSliced: Slices): Giants {
   const line: { readonly copy: TraceCopy; readonly contextRows: number }[] = []
   let run: Generator<undefined, Decomposition> | undefined
+  /** The first of the line is decomposed, and stays there while its result is in use: its names must not be given back. */
+  let done = false
   const waitingSpans = (): number => line.reduce((sum, { copy }) => sum + copy.n, 0)
 
   return {
@@ -34,6 +36,8 @@ export function createGiants(decomposeSliced: Slices): Giants {
       return true
     },
     step() {
+      if (done) line.shift()
+      done = false
       const head = line[0]
       if (head === undefined) return undefined
       const options = { contextRows: head.contextRows, detail: false }
@@ -44,13 +48,11 @@ export function createGiants(decomposeSliced: Slices): Giants {
         ended = step.done === true
         return step.done === true ? step.value : undefined
       } finally {
-        if (ended) {
-          run = undefined
-          line.shift()
-        }
+        if (ended) run = undefined
+        done = ended
       }
     },
-    waiting: () => line.length > 0,
+    waiting: () => line.length > (done ? 1 : 0),
     mark(marks) {
       for (const { copy } of line) markTrace(viewTrace(copy), marks)
     },

@@ -1,11 +1,11 @@
-import { type Decomposition, type RequestColumns } from '../model/decomposition.ts'
+import { type Decomposition } from '../model/decomposition.ts'
 import { PHASES } from '../model/phases.ts'
 import { Band, BANDS, Outcome, OUTCOMES, RequestClass } from '../model/requests.ts'
 import { DURATION_BUCKETS } from '../model/tail.ts'
 import { exactToNumber } from '../runtime/exact-sums.ts'
 import { grown } from './columns.ts'
 import { type Exemplars, type ExemplarRequest } from './exemplars.ts'
-import { type Operations } from './operations.ts'
+import { type Counted, type Operations } from './operations.ts'
 import { bucketOf } from './request-sums.ts'
 import {
   type Candidate,
@@ -24,10 +24,18 @@ export interface ExamplesTools {
   readonly onTooLarge: () => void
 }
 
+/** Requests [from, to) of a trace, and where they were counted. */
+export interface FoundRequests {
+  readonly decomposition: Decomposition
+  readonly counted: Counted
+  readonly from: number
+  readonly to: number
+}
+
 /** Looks through a trace's counted requests for a reason to keep it, and names it as exemplar when it is kept. */
 export interface Examples {
   readonly ensureRows: (rows: number) => void
-  readonly consider: (operations: Operations, decomposition: Decomposition, nowMs: number) => void
+  readonly consider: (operations: Operations, found: FoundRequests, nowMs: number) => void
   readonly clearRow: (row: number) => void
 }
 
@@ -39,12 +47,13 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
   const candidate: Candidate = { row: 0, request: 0, band: 0, dominantPhase: 0 }
   const exemplar: ExemplarRequest = { band: 0, durationNs: 0, atMs: 0 }
 
-  function isCandidate(operations: Operations, { requests }: Decomposition, i: number, nowMs: number): boolean {
-    const { row, band } = operations.counted
+  function isCandidate(operations: Operations, found: FoundRequests, i: number, nowMs: number): boolean {
+    const { requests } = found.decomposition
+    const { row, band } = found.counted
     candidate.request = i
     candidate.row = row[i] as number
     candidate.band = band[i] as number
-    if (!isBanded(operations, requests, i)) return false
+    if (!isBanded(operations, found, i)) return false
     if (candidate.band === Band.gtP99) return true
     const due = candidate.row * BANDS + candidate.band
     if (candidate.band === Band.none) {
@@ -61,11 +70,11 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     floorNs[row] = durationNs
   }
 
-  function offerExemplars(operations: Operations, decomposition: Decomposition, kept: KeptTrace): void {
-    const { requests } = decomposition
-    const { row, band } = operations.counted
-    for (let i = 0; i < requests.n; i++) {
-      if (!isBanded(operations, requests, i)) continue
+  function offerExemplars(operations: Operations, found: FoundRequests, kept: KeptTrace): void {
+    const { requests } = found.decomposition
+    const { row, band } = found.counted
+    for (let i = found.from; i < found.to; i++) {
+      if (!isBanded(operations, found, i)) continue
       exemplar.band = band[i] as number
       exemplar.durationNs = requests.durationNs[i] as number
       exemplars.offer((row[i] as number) * DURATION_BUCKETS + bucketOf(exemplar.durationNs), kept, exemplar)
@@ -78,10 +87,11 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
       floorNs = grown(floorNs, rows)
       exemplars.ensureCells(rows * DURATION_BUCKETS)
     },
-    consider(operations, decomposition, nowMs) {
+    consider(operations, found, nowMs) {
+      const { decomposition } = found
       let kept: KeptTrace | undefined
-      for (let i = 0; i < decomposition.requests.n; i++) {
-        if (!isCandidate(operations, decomposition, i, nowMs)) continue
+      for (let i = found.from; i < found.to; i++) {
+        if (!isCandidate(operations, found, i, nowMs)) continue
         const { row } = candidate
         candidate.dominantPhase = dominantPhaseOf(decomposition, i, (phase) => bodyMeanNs(operations, row, phase))
         if (!retained.wants(decomposition, candidate, nowMs)) {
@@ -97,7 +107,7 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
       if (kept === undefined) return
       onKept()
       exemplar.atMs = nowMs
-      offerExemplars(operations, decomposition, kept)
+      offerExemplars(operations, found, kept)
     },
     clearRow(row) {
       dueMs.fill(0, row * BANDS, (row + 1) * BANDS)
@@ -107,8 +117,9 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
   }
 }
 
-function isBanded(operations: Operations, requests: RequestColumns, i: number): boolean {
-  return (operations.counted.class[i] as number) <= RequestClass.message && operations.hasRow(requests, i)
+function isBanded(operations: Operations, { counted, decomposition }: FoundRequests, i: number): boolean {
+  const banded = (counted.class[i] as number) <= RequestClass.message
+  return banded && operations.hasRow(decomposition.requests, counted, i)
 }
 
 function bodyMeanNs({ table }: Operations, row: number, phase: number): number {

@@ -8,11 +8,11 @@ import { type Strings } from '../runtime/strings.ts'
 import { createBlameSlots } from './blame-slots.ts'
 import { BlameBand, type BlameSums } from './blame-table.ts'
 import { explainCounters, RetainResult } from './counters.ts'
-import { createExamples } from './examples.ts'
+import { createExamples, type FoundRequests } from './examples.ts'
 import { createExemplars } from './exemplars.ts'
 import { type Learned, readLearned } from './learned.ts'
 import { mergeTables } from './merge.ts'
-import { createOperations } from './operations.ts'
+import { createCounted, createOperations } from './operations.ts'
 import { createRetainedTraces } from './retained-traces.ts'
 import { type ExplainSettings } from './settings.ts'
 
@@ -24,6 +24,12 @@ export interface ExplainTables extends TailTables {
 export interface Explainer extends Stage {
   /** Counts a trace's requests. Returns their bands by request row; reused by the next call. */
   readonly consume: (decomposition: Decomposition, nowMs: number) => Uint8Array
+  /** The same for a giant: yields after each `slice` requests, and other traces may be counted meanwhile. One at a time. */
+  readonly consumeSliced: (
+    decomposition: Decomposition,
+    nowMs: number,
+    slice: number
+  ) => Generator<undefined, Uint8Array>
   /** The bands that the requests of a trace seen before have by the present thresholds; counts nothing. */
   readonly bandsOf: (decomposition: Decomposition) => Uint8Array
   /** Joins late spans to their trace where it is kept and has room; false where not. */
@@ -74,11 +80,12 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
     }
   })
 
+  const counted = createCounted()
+  const countedSliced = createCounted()
+
   /** Only the root's body and tail are blamed; what lies between says nothing about the difference. */
-  function chargeRoot(decomposition: Decomposition, nowMs: number): void {
+  function chargeRoot(decomposition: Decomposition, { row, band, weight }: typeof counted, nowMs: number): void {
     const { requests, rootRequest } = decomposition
-    if (rootRequest < 0 || !operations.hasRow(requests, rootRequest)) return
-    const { row, band, weight } = operations.counted
     const inTail = band[rootRequest] === Band.gtP99
     const inBody = band[rootRequest] === Band.leP50 && requests.outcome[rootRequest] === Outcome.ok
     if (!inTail && !inBody) return
@@ -86,6 +93,42 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
     const blameBand = inTail ? BlameBand.tail : BlameBand.body
     const whole = blame.charge(rootRow, blameBand, decomposition.blame, weight[rootRequest] as number, nowMs)
     if (!whole) counters.add('tail_blame_overflow_total')
+  }
+
+  function countRequests(found: FoundRequests, nowMs: number): void {
+    const { decomposition, from, to } = found
+    const { requests, rootRequest } = decomposition
+    operations.count(requests, found, nowMs)
+    const rootIsHere = from <= rootRequest && rootRequest < to
+    if (rootIsHere && operations.hasRow(requests, found.counted, rootRequest)) {
+      chargeRoot(decomposition, found.counted, nowMs)
+    }
+    examples.consider(operations, found, nowMs)
+  }
+
+  /** A unit that came after its trace: what is kept of the trace must show it too. */
+  function joinKept({ trace }: Decomposition): void {
+    if (trace.closedBy === CloseReason.lateUnit) retained.late(trace)
+  }
+
+  function consume(decomposition: Decomposition, nowMs: number): Uint8Array {
+    joinKept(decomposition)
+    countRequests({ decomposition, counted, from: 0, to: decomposition.requests.n }, nowMs)
+    return counted.band
+  }
+
+  function* consumeSliced(
+    decomposition: Decomposition,
+    nowMs: number,
+    slice: number
+  ): Generator<undefined, Uint8Array> {
+    joinKept(decomposition)
+    const { n } = decomposition.requests
+    for (let from = 0; from < n; from += slice) {
+      countRequests({ decomposition, counted: countedSliced, from, to: Math.min(n, from + slice) }, nowMs)
+      yield
+    }
+    return countedSliced.band
   }
 
   const tables: ExplainTables = {
@@ -103,14 +146,8 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
   return {
     tables,
     counters,
-    consume(decomposition, nowMs) {
-      // A unit that came after its trace: what is kept of the trace must show it too.
-      if (decomposition.trace.closedBy === CloseReason.lateUnit) retained.late(decomposition.trace)
-      operations.count(decomposition.requests, nowMs)
-      chargeRoot(decomposition, nowMs)
-      examples.consider(operations, decomposition, nowMs)
-      return operations.counted.band
-    },
+    consume,
+    consumeSliced,
     bandsOf: ({ requests }) => operations.bandsOf(requests),
     late: retained.late,
     learned: operations.learned,

@@ -27,7 +27,7 @@ import { createThresholds } from './thresholds.ts'
 /** Rows looked at in one tick. */
 const SWEEP_ROWS = 512
 
-/** Where each request of the trace at hand was counted; reused. */
+/** Where each request of one trace was counted; reused for the next. */
 export interface Counted {
   row: Uint32Array
   band: Uint8Array
@@ -35,13 +35,37 @@ export interface Counted {
   weight: Float64Array
 }
 
+export function createCounted(): Counted {
+  return {
+    row: new Uint32Array(64),
+    band: new Uint8Array(64),
+    class: new Uint8Array(64),
+    weight: new Float64Array(64)
+  }
+}
+
+function ensureCounted(counted: Counted, n: number): void {
+  if (n <= counted.row.length) return
+  const size = Math.max(n, counted.row.length * 2)
+  counted.row = new Uint32Array(size)
+  counted.band = new Uint8Array(size)
+  counted.class = new Uint8Array(size)
+  counted.weight = new Float64Array(size)
+}
+
+/** Requests [from, to) of a trace, and where they are to be written down. */
+export interface CountOrder {
+  readonly counted: Counted
+  readonly from: number
+  readonly to: number
+}
+
 /** Everything that is kept per operation and found from its requests alone. */
 export interface Operations {
   readonly table: MutableOperationTable
-  readonly counted: Counted
-  readonly count: (requests: RequestColumns, nowMs: number) => void
-  /** Request i of the trace at hand has a row of its own, and no later request of the trace took it over. */
-  readonly hasRow: (requests: RequestColumns, i: number) => boolean
+  readonly count: (requests: RequestColumns, order: CountOrder, nowMs: number) => void
+  /** Request i of a trace has a row of its own, and no later request took it over. */
+  readonly hasRow: (requests: RequestColumns, counted: Counted, i: number) => boolean
   /** The bands the requests would get now, counting nothing. */
   readonly bandsOf: (requests: RequestColumns) => Uint8Array
   /** The operation's row: -1 without one. */
@@ -126,25 +150,12 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     table.thresholdNs.set(learning.thresholdsOf(service, operation), row * QUANTILES)
   }
 
-  const counted: Counted = {
-    row: new Uint32Array(64),
-    band: new Uint8Array(64),
-    class: new Uint8Array(64),
-    weight: new Float64Array(64)
-  }
   const booking: Booking = { row: 0, band: 0, weight: 1 }
+  let bookedClass = 0
 
-  function ensureCounted(n: number): void {
-    if (n <= counted.row.length) return
-    const size = Math.max(n, counted.row.length * 2)
-    counted.row = new Uint32Array(size)
-    counted.band = new Uint8Array(size)
-    counted.class = new Uint8Array(size)
-    counted.weight = new Float64Array(size)
-  }
-
-  /** Class, weight and band of request i in a row of its own. True when its duration joined the window, which is first. */
-  function judge(requests: RequestColumns, i: number, row: number, bin: number, nowMs: number): boolean {
+  /** Class, weight and band of request i in booking's row, its own. True when its duration joined the window, which is first. */
+  function judge(requests: RequestColumns, i: number, bin: number, nowMs: number): boolean {
+    const { row } = booking
     const ns = requests.durationNs[i] as number
     const service = services[row] as SampledService
     const sampling = samplingOf(service, requests.sampling[i] as number, nowMs, windowMs)
@@ -154,7 +165,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     booking.weight = weight === 1 ? service.weight : weight
     table.class[row] = requestClass
     table.lastSeenMs[row] = nowMs
-    counted.class[i] = requestClass
+    bookedClass = requestClass
     const banded = requestClass <= RequestClass.message && sampling !== Sampling.tail
     const inWindow = banded && fixed === undefined
     if (inWindow) thresholds.observe(row, bin, booking.weight)
@@ -162,10 +173,10 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     return inWindow
   }
 
-  function count(requests: RequestColumns, nowMs: number): void {
-    ensureCounted(requests.n)
+  function count(requests: RequestColumns, { counted, from, to }: CountOrder, nowMs: number): void {
+    ensureCounted(counted, requests.n)
     thresholds.advance(nowMs)
-    for (let i = 0; i < requests.n; i++) {
+    for (let i = from; i < to; i++) {
       const row = rows.take(requests.service[i] as number, requests.operation[i] as number, nowMs)
       const bin = sketchBin(requests.durationNs[i] as number)
       booking.row = row
@@ -174,18 +185,19 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
         counters.add('tail_series_overflow_total')
         booking.weight = requests.weight[i] as number
         booking.band = Band.none
-        counted.class[i] = requests.class[i] as number
+        bookedClass = requests.class[i] as number
         table.lastSeenMs[row] = nowMs
-      } else inWindow = judge(requests, i, row, bin, nowMs)
+      } else inWindow = judge(requests, i, bin, nowMs)
       if (!inWindow && !totals.add(row, bin, booking.weight)) onOverflow()
       bookRequest(table, requests, i, booking)
       counted.row[i] = row
       counted.band[i] = booking.band
+      counted.class[i] = bookedClass
       counted.weight[i] = booking.weight
     }
   }
 
-  function hasRow(requests: RequestColumns, i: number): boolean {
+  function hasRow(requests: RequestColumns, counted: Counted, i: number): boolean {
     const row = counted.row[i] as number
     if (row === OTHER_ROW) return false
     return table.operation[row] === requests.operation[i] && table.service[row] === requests.service[i]
@@ -224,7 +236,6 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
 
   return {
     table,
-    counted,
     count,
     hasRow,
     bandsOf,

@@ -155,7 +155,7 @@ test('relieve closes the quietest traces until enough bytes are free, a slice at
   const { assembler, play } = tellStory({ sliceSpans: 2 })
   play('0s a1 a2<1 a3<1 b1\n1s c1\n2s d1')
   const before = assembler.memory()
-  assembler.relieve(64 * 3 + 96 + 1, 1_002_000)
+  assembler.relieve(64 * 3 + 128 + 1, 1_002_000)
   while (assembler.due(1_002_000)) assembler.tick(1_002_000)
   expect(assembler.openTraces()).toBe(2)
   expect(assembler.counters.get('tail_traces_closed_total', 4)).toBe(2)

@@ -395,3 +395,31 @@ test('quantiles are per row and unknown until there are enough requests', () => 
     NaN
   ])
 })
+
+test('a giant counted in slices, others counted in between, counts like one counted at once', () => {
+  const sums = [false, true].map((sliced) => {
+    const { explainer, service, operation, row, see } = rig()
+    const requests = Array.from({ length: 25 }, (_, i) => ({ service, operation, durationNs: i * 150_000 }))
+    const giant = decompositionOf({ requests, traceId: 9_000 })
+    let bands: number[]
+    if (sliced) {
+      const steps = explainer.consumeSliced(giant, START_MS, 10)
+      let step = steps.next()
+      for (; step.done !== true; step = steps.next()) see({ durationNs: 5e6 })
+      bands = [...step.value.subarray(0, 25)]
+    } else {
+      bands = [...explainer.consume(giant, START_MS).subarray(0, 25)]
+      for (let i = 0; i < 3; i++) see({ durationNs: 5e6 })
+    }
+    const { operations } = explainer.tables
+    return {
+      bands,
+      seen: operations.seen[row()],
+      requests: [...operations.requests],
+      phases: [...operations.phaseNs.low]
+    }
+  })
+  expect(sums[1]).toEqual(sums[0])
+  expect(sums[0]?.seen).toBe(28)
+  expect(new Set(sums[0]?.bands).size).toBe(4)
+})
