@@ -15,9 +15,9 @@ export async function growth(): Promise<string> {
         format: 'protobuf',
         gzip: false,
         operations,
-        warmUpSpans: 100_000,
-        runSpans: 150_000,
-        runs: 3
+        warmUpSpans: 300_000,
+        runSpans: 300_000,
+        runs: 2
       })
     )
   }

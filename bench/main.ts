@@ -7,6 +7,7 @@ import { endToEnd, variants } from './end-to-end.ts'
 import { growth } from './growth.ts'
 import { held } from './held.ts'
 import { startUp } from './start-up.ts'
+import { yardstick } from './yardstick.ts'
 
 /** One part of the bench: a heading and how to get its Markdown. */
 interface Part {
@@ -73,6 +74,7 @@ async function main(): Promise<void> {
   print(
     'Fixed seeds, loopback, the load from a process of its own, medians of 3 runs. Machines are noisy: compare CPU per span.'
   )
+  print(yardstick())
   for (const [name, part] of chosen) {
     const startedMs = performance.now()
     print(`\n## ${part.title} (\`${name}\`)\n`)
