@@ -62,6 +62,12 @@ export class SpanWriter {
 
   beginRequest(nowMs: number): void {
     this.#nowMs = nowMs
+    this.startOver()
+  }
+
+  /** Forgets what was written of this request. */
+  startOver(): void {
+    this.#batch.n = 0
     this.#evidenceRows = 0
     this.overflowed = 0
   }
