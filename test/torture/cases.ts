@@ -26,7 +26,7 @@ const BOMB_CRC32 = 0xf41d912f
 
 /** A whole and valid gzip of 10 GiB of zeros, in 10 MiB: the same deflate blocks over and over. */
 function gzipBomb(): Buffer {
-  const zeros = Buffer.alloc(16 * MIB)
+  const zeros = Buffer.alloc(MIB)
   const blocks = deflateRawSync(zeros, { level: 9, finishFlush: constants.Z_FULL_FLUSH })
   const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])
   const lastBlock = Buffer.from([3, 0])
@@ -66,11 +66,12 @@ const bombs: Case = {
     expectStatus(tally, 'JSON answers 413', await post(http, bomb, json), 413, RESOURCE_EXHAUSTED)
     const answer = await callGrpc(grpc, grpcFrame(bomb, { gzip: true }), { headers: { 'grpc-encoding': 'gzip' } })
     tally.equal('gRPC answers RESOURCE_EXHAUSTED', answer.status, RESOURCE_EXHAUSTED)
-    const several = await Promise.all(Array.from({ length: 6 }, () => post(http, bomb, headers)))
+    const closed = { status: 0 }
+    const several = await Promise.all(Array.from({ length: 6 }, () => post(http, bomb, headers).catch(() => closed)))
     tally.check(
       'six at once are all refused',
-      // 408: sixty MiB may take longer to come than a body may.
-      several.every(({ status }) => status === 413 || status === 503 || status === 408),
+      // Sixty MiB may take longer to come than a body may: 408, or closed before the sender has read that.
+      several.every(({ status }) => [0, 408, 413, 503].includes(status)),
       several.map(({ status }) => status).join(' ')
     )
   }
