@@ -1,7 +1,5 @@
 import { type Socket } from 'node:net'
-import { createGzip } from 'node:zlib'
-import { pipeline } from 'node:stream/promises'
-import { Readable } from 'node:stream'
+import { constants, deflateRawSync } from 'node:zlib'
 import { letters } from '../builders/load-plan.ts'
 import { bytesField } from '../builders/protobuf-bytes.ts'
 import { type Tally } from '../builders/tally.ts'
@@ -22,21 +20,21 @@ const MIB = 1024 ** 2
 /** What the service is set to, so that waiting is short. */
 export const TIMEOUT_MS = 2_000
 
-async function zerosInGzip(bytes: number): Promise<Buffer> {
+const BOMB_BYTES = 10 * 1024 * MIB
+/** Summing up 10 GiB takes seconds: this is what `gzip -t` agrees to. */
+const BOMB_CRC32 = 0xf41d912f
+
+/** A whole and valid gzip of 10 GiB of zeros, in 10 MiB: the same deflate blocks over and over. */
+function gzipBomb(): Buffer {
   const zeros = Buffer.alloc(MIB)
-  const chunks: Buffer[] = []
-  await pipeline(
-    Readable.from(
-      (function* () {
-        for (let sent = 0; sent < bytes; sent += MIB) yield zeros
-      })()
-    ),
-    createGzip({ level: 1 }),
-    async (gzipped: AsyncIterable<Buffer>) => {
-      for await (const chunk of gzipped) chunks.push(chunk)
-    }
-  )
-  return Buffer.concat(chunks)
+  const blocks = deflateRawSync(zeros, { level: 9, finishFlush: constants.Z_FULL_FLUSH })
+  const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])
+  const lastBlock = Buffer.from([3, 0])
+  const trailer = Buffer.alloc(8)
+  trailer.writeUInt32LE(BOMB_CRC32, 0)
+  trailer.writeUInt32LE(BOMB_BYTES % 2 ** 32, 4)
+  const turns = BOMB_BYTES / zeros.length
+  return Buffer.concat([header, ...Array.from({ length: turns }, () => blocks), lastBlock, trailer])
 }
 
 /** google.rpc.Status in the sender's own content type. */
@@ -59,19 +57,21 @@ function expectStatus(tally: Tally, name: string, answer: Answer, http: number, 
 }
 
 const bombs: Case = {
-  name: '1 GB of zeros in gzip',
+  name: '10 GB of zeros in gzip',
   async run({ http, grpc }, tally) {
-    const bomb = await zerosInGzip(1024 * MIB)
+    const bomb = gzipBomb()
     const headers = { 'content-type': PROTOBUF, 'content-encoding': 'gzip' }
     expectStatus(tally, 'HTTP answers 413', await post(http, bomb, headers), 413, RESOURCE_EXHAUSTED)
     const json = { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' }
     expectStatus(tally, 'JSON answers 413', await post(http, bomb, json), 413, RESOURCE_EXHAUSTED)
     const answer = await callGrpc(grpc, grpcFrame(bomb, { gzip: true }), { headers: { 'grpc-encoding': 'gzip' } })
     tally.equal('gRPC answers RESOURCE_EXHAUSTED', answer.status, RESOURCE_EXHAUSTED)
-    const several = await Promise.all(Array.from({ length: 6 }, () => post(http, bomb, headers)))
+    const closed = { status: 0 }
+    const several = await Promise.all(Array.from({ length: 6 }, () => post(http, bomb, headers).catch(() => closed)))
     tally.check(
       'six at once are all refused',
-      several.every(({ status }) => status === 413 || status === 503),
+      // Sixty MiB may take longer to come than a body may: 408, or closed before the sender has read that.
+      several.every(({ status }) => [0, 408, 413, 503].includes(status)),
       several.map(({ status }) => status).join(' ')
     )
   }

@@ -1,7 +1,11 @@
 /** Bytes that ranges point into: the request itself, or what JSON strings were encoded to. */
 export interface ByteSource {
   readonly bytes: Uint8Array
+  /** Of the same bytes. */
+  readonly view: DataView
 }
+
+export const noBytes: ByteSource = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)) }
 
 export const ValueKind = { none: 0, text: 1, number: 2 } as const
 

@@ -3,6 +3,7 @@ import {
   type AttributeValue,
   type ByteSource,
   createAttributeValue,
+  noBytes,
   numberFromText,
   saysTimeout,
   ValueKind
@@ -32,7 +33,7 @@ export class EventWants {
   readonly #values: readonly AttributeValue[]
   readonly #exceptionType: number
   readonly #rpcMessageId: number
-  #source: ByteSource = { bytes: new Uint8Array(0) }
+  #source: ByteSource = noBytes
   #name = UNKNOWN_KEY
   #anyKey = false
 
@@ -70,7 +71,7 @@ export class EventWants {
   }
 
   name(start: number, end: number): void {
-    this.#name = this.#names.find(this.#source.bytes, start, end)
+    this.#name = this.#names.find(this.#source.view, start, end)
   }
 
   note(key: number, value: AttributeValue): void {

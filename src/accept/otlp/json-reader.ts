@@ -6,13 +6,14 @@ import { type SenderReader } from './sender-reader.ts'
 /** JSON strings as bytes, for readers that take ranges of bytes: both formats then go the same way. */
 export class TextScratch implements ByteSource {
   bytes: Uint8Array = new Uint8Array(1 << 12)
+  view = new DataView(this.bytes.buffer)
   at = 0
   readonly #encoder = new TextEncoder()
 
   /** Forgets what was put before; ranges of it are void. */
   clear(): void {
     this.at = 0
-    if (this.bytes.length > IDLE_BYTES_MAX) this.bytes = new Uint8Array(1 << 12)
+    if (this.bytes.length > IDLE_BYTES_MAX) this.#hold(new Uint8Array(1 << 12))
   }
 
   /** Appends; the text's range is from the returned start to `at`. */
@@ -39,7 +40,12 @@ export class TextScratch implements ByteSource {
     if (this.at + size <= this.bytes.length) return
     const larger = new Uint8Array(Math.max(2 * this.bytes.length, this.at + size))
     larger.set(this.bytes.subarray(0, this.at))
-    this.bytes = larger
+    this.#hold(larger)
+  }
+
+  #hold(bytes: Uint8Array): void {
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer)
   }
 }
 

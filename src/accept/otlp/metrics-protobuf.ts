@@ -3,7 +3,7 @@ import { Cursor, messageShape, Wire } from './cursor.ts'
 import { UNKNOWN_KEY } from './key-table.ts'
 import { type MetricPoints, PointShape } from './metric-points.ts'
 import { type PointWriter } from './point-writer.ts'
-import { createKeyValueRange, readAnyValue, readKeyValue, readResource } from './protobuf-attributes.ts'
+import { createKeyValueRange, readKeyValue, readRange, readResource } from './protobuf-attributes.ts'
 import { type SenderReader } from './sender-reader.ts'
 
 const { varint, fixed64, bytes } = Wire
@@ -129,7 +129,7 @@ export class MetricsProtobuf {
       const tag = cursor.tag(end)
       if (tag === METRIC_NAME || tag === METRIC_UNIT) {
         const textEnd = cursor.length(end)
-        if (tag === METRIC_NAME) metric = this.#writer.metrics.find(cursor.bytes, cursor.at, textEnd)
+        if (tag === METRIC_NAME) metric = this.#writer.metrics.find(cursor.view, cursor.at, textEnd)
         else unit = textEnd - cursor.at <= UNIT_BYTES_MAX ? this.#text(cursor.at, textEnd) : ''
         cursor.at = textEnd
       } else cursor.skip(tag, metricShape, end)
@@ -268,9 +268,9 @@ export class MetricsProtobuf {
     const cursor = this.#cursor
     const range = this.#range
     readKeyValue(cursor, end, range)
-    const key = this.#writer.attributeKeys.find(cursor.bytes, range.keyStart, range.keyEnd)
+    const key = this.#writer.attributeKeys.find(cursor.view, range.keyStart, range.keyEnd)
     if (key === UNKNOWN_KEY) return
-    readAnyValue(cursor, range, this.#value)
+    readRange(cursor, range, this.#value)
     this.#writer.attribute(key, this.#value, cursor)
   }
 

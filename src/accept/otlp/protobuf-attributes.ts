@@ -10,10 +10,10 @@ const anyValueFields = 8
 const arrayShape = messageShape({ 1: bytes })
 
 /** KeyValue */
-const KEY = (1 << 3) | bytes
-const VALUE = (2 << 3) | bytes
+export const KEY = (1 << 3) | bytes
+export const VALUE = (2 << 3) | bytes
 /** AnyValue */
-const STRING = (1 << 3) | bytes
+export const STRING = (1 << 3) | bytes
 const BOOL = (2 << 3) | varint
 const INT = (3 << 3) | varint
 const DOUBLE = (4 << 3) | fixed64
@@ -68,11 +68,16 @@ function isPlainKeyValue(cursor: Cursor, end: number, range: KeyValueRange): boo
   return true
 }
 
-/** Reads the AnyValue that was found; of arrays the first element only, of maps nothing. */
-export function readAnyValue(cursor: Cursor, range: KeyValueRange, value: AttributeValue): void {
-  const end = range.valueEnd
+/** Reads the AnyValue that was found, and goes back to where the cursor was. */
+export function readRange(cursor: Cursor, range: KeyValueRange, value: AttributeValue): void {
   const resumeAt = cursor.at
   cursor.at = range.valueStart
+  readAnyValue(cursor, range.valueEnd, value)
+  cursor.at = resumeAt
+}
+
+/** Reads an AnyValue; of arrays the first element only, of maps nothing. */
+export function readAnyValue(cursor: Cursor, end: number, value: AttributeValue): void {
   value.kind = ValueKind.none
   while (cursor.at < end) {
     const tag = cursor.tag(end)
@@ -82,7 +87,6 @@ export function readAnyValue(cursor: Cursor, range: KeyValueRange, value: Attrib
       cursor.at = arrayEnd
     } else readScalar(cursor, tag, end, value)
   }
-  cursor.at = resumeAt
 }
 
 function readFirstElement(cursor: Cursor, end: number, value: AttributeValue): void {
@@ -141,9 +145,9 @@ export function readResource(cursor: Cursor, end: number, sender: SenderReader):
       continue
     }
     readKeyValue(cursor, cursor.length(end), resourceRange)
-    const key = sender.keys.find(cursor.bytes, resourceRange.keyStart, resourceRange.keyEnd)
+    const key = sender.keys.find(cursor.view, resourceRange.keyStart, resourceRange.keyEnd)
     if (key === UNKNOWN_KEY) continue
-    readAnyValue(cursor, resourceRange, resourceValue)
+    readRange(cursor, resourceRange, resourceValue)
     sender.attribute(key, resourceValue, cursor)
   }
 }

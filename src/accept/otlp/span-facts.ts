@@ -4,6 +4,7 @@ import { type Strings } from '../../runtime/strings.ts'
 import {
   type AttributeValue,
   type ByteSource,
+  noBytes,
   numberFromText,
   saysTimeout,
   startsWithWord,
@@ -65,7 +66,7 @@ export class SpanFacts {
   /** SpanFlag bits that come from elsewhere than roles. */
   flags = 0
   #seen = 0
-  #source: ByteSource = { bytes: new Uint8Array(0) }
+  #source: ByteSource = noBytes
   readonly #kinds = new Uint8Array(ROLES)
   readonly #starts = new Uint32Array(ROLES)
   readonly #ends = new Uint32Array(ROLES)
@@ -163,7 +164,7 @@ export class SpanFacts {
     if (code >= 0 && code < rpcCodeNames.length) return code
     if (this.#kinds[Role.rpcStatus] !== ValueKind.text) return -1
     const start = this.#starts[Role.rpcStatus] as number
-    const index = rpcCodes.find(this.#source.bytes, start, this.#ends[Role.rpcStatus] as number)
+    const index = rpcCodes.find(this.#source.view, start, this.#ends[Role.rpcStatus] as number)
     if (index === UNKNOWN_KEY) return -1
     return index === 2 * rpcCodeNames.length ? RpcCode.cancelled : index % rpcCodeNames.length
   }

@@ -1,6 +1,6 @@
 import { Evidence, SpanFlag, type SpanBatch, type Want } from '../../model/spans.ts'
 import { type Strings } from '../../runtime/strings.ts'
-import { type AttributeValue, type ByteSource, numberFromText, ValueKind } from './attribute-value.ts'
+import { type AttributeValue, type ByteSource, noBytes, numberFromText, ValueKind } from './attribute-value.ts'
 import { type ComposedNames } from './composed-names.ts'
 import { EventWants } from './event-wants.ts'
 import { createSpanKeys, rpcPrefixBytes, type SpanKeys } from './known-keys.ts'
@@ -30,7 +30,7 @@ export class SpanWriter {
   parentIdOk = true
   kind = 0
   overflowed = 0
-  #source: ByteSource = { bytes: new Uint8Array(0) }
+  #source: ByteSource = noBytes
   #nameStart = 0
   #nameEnd = 0
   #stateStart = 0
@@ -62,6 +62,12 @@ export class SpanWriter {
 
   beginRequest(nowMs: number): void {
     this.#nowMs = nowMs
+    this.startOver()
+  }
+
+  /** Forgets what was written of this request. */
+  startOver(): void {
+    this.#batch.n = 0
     this.#evidenceRows = 0
     this.overflowed = 0
   }

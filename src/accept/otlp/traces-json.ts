@@ -7,6 +7,7 @@ import { Role, RPC_PREFIX } from './known-keys.ts'
 import { type RefusalTally } from './refusals.ts'
 import { type SenderReader } from './sender-reader.ts'
 import { ACCEPTED, type SpanWriter } from './span-writer.ts'
+import { TracesJsonPlain } from './traces-json-plain.ts'
 import { type TraceReaderParts } from './traces-protobuf.ts'
 
 /** Every field may be missing, null, or of the wrong type. */
@@ -54,6 +55,7 @@ interface JsonStatus {
 
 /** Walks one ExportTraceServiceRequest in OTLP/JSON and hands what it finds to the writer, as TracesProtobuf does. */
 export class TracesJson {
+  readonly #plain: TracesJsonPlain
   readonly #json = new JsonReader()
   readonly #linkTraceId = new Uint32Array(4)
   readonly #linkSpanId = new Uint32Array(2)
@@ -69,9 +71,17 @@ export class TracesJson {
     this.#sender = parts.sender
     this.#strings = parts.strings
     this.#tally = parts.tally
+    this.#plain = new TracesJsonPlain(parts)
   }
 
   read(request: Uint8Array): void {
+    if (this.#plain.read(request)) return
+    this.#tally.reset()
+    this.#writer.startOver()
+    this.#readDocument(request)
+  }
+
+  #readDocument(request: Uint8Array): void {
     const json = this.#json
     json.reset()
     const document = parseJson(request)
