@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+mod alloc;
+mod clock;
+mod counters;
+mod layer;
+mod ledger;
+mod observed;
+mod otel;
+mod queue;
+mod run_queue;
+#[cfg(feature = "tokio")]
+mod spawn;
+#[cfg(feature = "tokio")]
+pub mod sync;
+mod thread;
+#[cfg(feature = "tower")]
+mod tower;
+
+pub use crate::alloc::TimingAllocator;
+pub use crate::counters::{Counters, counters};
+pub use crate::layer::{SpanLayer, layer};
+pub use crate::ledger::SpanTimes;
+pub use crate::observed::{Observe, Observed};
+pub use crate::otel::attribute;
+pub use crate::queue::{QueuePlace, QueueWait, queue_wait};
+#[cfg(feature = "tokio")]
+pub use crate::spawn::spawn_observed;
+#[cfg(feature = "tower")]
+pub use crate::tower::{ObservedService, RequestLayer};

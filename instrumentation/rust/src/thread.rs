@@ -1,0 +1,230 @@
+//! What a thread is doing: which spans are entered on it, and which observed future it is polling.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::counters;
+use crate::ledger::{Ledger, Polled};
+use crate::run_queue::RunQueue;
+use crate::{alloc, clock};
+
+thread_local! {
+    static THREAD: RefCell<Thread> = const { RefCell::new(Thread {
+        entered: Vec::new(),
+        turn: None,
+        allocator_seen: 0,
+        run_queue: RunQueue::new(),
+    }) };
+}
+
+struct Thread {
+    entered: Vec<Entered>,
+    /// The innermost observed poll under way.
+    turn: Option<Turn>,
+    /// The thread's allocator time that is already booked.
+    allocator_seen: u64,
+    run_queue: RunQueue,
+}
+
+struct Entered {
+    id: u64,
+    ledger: Arc<Ledger>,
+}
+
+/// One poll of an observed future.
+struct Turn {
+    polled: Polled,
+    resumed: Resumed,
+    entered_before: usize,
+}
+
+/// Whom the wake-up was for. The first span found idle is it, unless this poll resumes a second one (`join!` polls
+/// every branch, whichever was woken): then nobody can tell, and nothing is booked. A span that the poll brought to its
+/// end was surely woken, and no other is.
+enum Resumed {
+    Nobody,
+    One(Arc<Ledger>, u64),
+    Several,
+    Ended,
+}
+
+impl Turn {
+    fn offer(&mut self, ledger: &Arc<Ledger>, amount: u64) {
+        if amount == 0 {
+            return;
+        }
+        match &mut self.resumed {
+            Resumed::Nobody => self.resumed = Resumed::One(Arc::clone(ledger), amount),
+            Resumed::One(one, booked) if Arc::ptr_eq(one, ledger) => *booked += amount,
+            Resumed::One(..) => {
+                counters::count(&counters::AMBIGUOUS_WAKES);
+                self.resumed = Resumed::Several;
+            }
+            Resumed::Several | Resumed::Ended => {}
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Resumed::One(ledger, amount) = std::mem::replace(&mut self.resumed, Resumed::Nobody) {
+            ledger.book_scheduling(amount);
+        }
+    }
+
+    /// A future inside `ledger`'s span is observed by itself and knows better whether the span was woken.
+    fn give_back(&mut self, ledger: &Arc<Ledger>) {
+        if let Resumed::One(one, amount) = &self.resumed
+            && Arc::ptr_eq(one, ledger)
+        {
+            one.unclaim(*amount);
+            self.resumed = Resumed::Nobody;
+        }
+    }
+}
+
+impl Thread {
+    /// Books what the thread knows of the time since its last event to the span that was running in it. Before every
+    /// change of a ledger: it belongs to the state that ends now.
+    fn flush(&mut self, now: u64) {
+        let total = alloc::thread_total_ns();
+        let allocator = total.wrapping_sub(self.allocator_seen);
+        self.allocator_seen = total;
+        let preempted = self.run_queue.waited_until(now);
+        let Some(top) = self.entered.last() else { return };
+        if allocator > 0 {
+            top.ledger.book_allocator(allocator);
+        }
+        if preempted > 0 {
+            top.ledger.book_preempted(preempted);
+        }
+    }
+
+    fn top(&self) -> Option<&Arc<Ledger>> {
+        self.entered.last().map(|entered| &entered.ledger)
+    }
+}
+
+/// `None` while the thread is being torn down, or from within one of these functions.
+fn with<R>(f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+    THREAD
+        .try_with(|thread| thread.try_borrow_mut().ok().map(|mut thread| f(&mut thread)))
+        .ok()
+        .flatten()
+}
+
+pub(crate) fn span_entered(id: u64, ledger: Arc<Ledger>) {
+    with(|thread| {
+        let now = clock::now_ns();
+        thread.flush(now);
+        let polled = thread.turn.as_ref().map(|turn| turn.polled);
+        let amount = ledger.enter(now, polled);
+        if let Some(turn) = &mut thread.turn {
+            turn.offer(&ledger, amount);
+        }
+        thread.entered.push(Entered { id, ledger });
+        alloc::set_thread_timed(true);
+    });
+}
+
+pub(crate) fn span_exited(id: u64) {
+    with(|thread| {
+        let now = clock::now_ns();
+        thread.flush(now);
+        // From the top: guards dropped out of order are rare, and the innermost enter of a span is the one that ends.
+        let Some(at) = thread.entered.iter().rposition(|entered| entered.id == id) else {
+            return;
+        };
+        let exited = thread.entered.remove(at);
+        exited.ledger.exit(now);
+        alloc::set_thread_timed(!thread.entered.is_empty());
+    });
+}
+
+/// The span closes, maybe within the poll that its wake-up led to: its scheduling time is handed on now or never.
+pub(crate) fn span_closed(ledger: &Arc<Ledger>) {
+    with(|thread| {
+        thread.flush(clock::now_ns());
+        if let Some(turn) = &mut thread.turn
+            && matches!(&turn.resumed, Resumed::One(one, _) if Arc::ptr_eq(one, ledger))
+        {
+            turn.settle();
+            turn.resumed = Resumed::Ended;
+        }
+    });
+}
+
+/// A child of `parent` opens or closes, which may be running on this thread.
+pub(crate) fn child_changes(parent: &Ledger, change: fn(&Ledger, u64)) {
+    let now = clock::now_ns();
+    with(|thread| thread.flush(now));
+    change(parent, now);
+}
+
+/// The span running here, if an observed future is being polled.
+pub(crate) fn observed_span() -> Option<Arc<Ledger>> {
+    with(|thread| {
+        thread.turn.as_ref()?;
+        thread.top().cloned()
+    })
+    .flatten()
+}
+
+/// One poll of an observed future, from creation to drop.
+pub(crate) struct TurnGuard {
+    outer: Option<Turn>,
+    begun: bool,
+}
+
+impl TurnGuard {
+    pub(crate) fn begin(woken: u64) -> Self {
+        let outer = with(|thread| {
+            let mut turn = Turn {
+                polled: Polled {
+                    woken,
+                    // Without a wake-up nothing is claimed up to here, and the clock need not be read.
+                    begun: if woken == 0 { u64::MAX } else { clock::now_ns() },
+                },
+                resumed: Resumed::Nobody,
+                entered_before: thread.entered.len(),
+            };
+            // The span may be around the future and not in it: `future.tailspan().instrument(span)`.
+            if let Some(around) = thread.entered.last().map(|entered| Arc::clone(&entered.ledger)) {
+                if let Some(outer) = &mut thread.turn {
+                    outer.give_back(&around);
+                }
+                turn.offer(&around, around.claim(woken));
+            }
+            thread.turn.replace(turn)
+        });
+        Self {
+            begun: outer.is_some(),
+            outer: outer.flatten(),
+        }
+    }
+}
+
+impl Drop for TurnGuard {
+    fn drop(&mut self) {
+        if !self.begun {
+            return;
+        }
+        let outer = self.outer.take();
+        with(|thread| {
+            let Some(mut turn) = std::mem::replace(&mut thread.turn, outer) else {
+                return;
+            };
+            turn.settle();
+            if thread.entered.len() > turn.entered_before {
+                thread.flush(clock::now_ns());
+                for left in thread.entered.drain(turn.entered_before..) {
+                    left.ledger.mark_held_across_await();
+                }
+                alloc::set_thread_timed(!thread.entered.is_empty());
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn woken_of_this_turn() -> Option<u64> {
+    with(|thread| thread.turn.as_ref().map(|turn| turn.polled.woken)).flatten()
+}
