@@ -1,0 +1,57 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::clock::now_ns;
+use crate::layer::current;
+use crate::record::SpanRecord;
+use crate::recording;
+
+/// Calls under way whose far side tells when it took and answered them; more are not watched.
+const WATCHED_MAX: usize = 16_384;
+
+static WATCHED: Mutex<Option<HashMap<u64, Arc<SpanRecord>>>> = Mutex::new(None);
+
+fn watched() -> MutexGuard<'static, Option<HashMap<u64, Arc<SpanRecord>>>> {
+    WATCHED
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The current span is a call under this OpenTelemetry span id, and the far side runs in this process.
+///
+/// A stalled runtime does not look at its sockets, so the wake-up itself is late; only the far side knows since
+/// when the answer was there.
+pub fn watch_far_side(span_id: u64) {
+    if !recording() {
+        return;
+    }
+    let Some(record) = current() else { return };
+    let mut watched = watched();
+    let calls = watched.get_or_insert_default();
+    if calls.len() < WATCHED_MAX {
+        record.timeline().far_id = Some(span_id);
+        calls.insert(span_id, record);
+    }
+}
+
+pub fn far_received(span_id: u64) {
+    if let Some(record) = find(span_id) {
+        record.timeline().far.received = Some(now_ns());
+    }
+}
+
+pub fn far_answered(span_id: u64) {
+    if let Some(record) = find(span_id) {
+        record.timeline().far.answered = Some(now_ns());
+    }
+}
+
+pub(crate) fn forget_far_side(span_id: u64) {
+    if let Some(calls) = watched().as_mut() {
+        calls.remove(&span_id);
+    }
+}
+
+fn find(span_id: u64) -> Option<Arc<SpanRecord>> {
+    watched().as_ref()?.get(&span_id).cloned()
+}
