@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { Fault } from './runtime/fault.ts'
 
@@ -48,11 +48,23 @@ program
     '--learned <file>',
     'what a running service has learned (GET /api/v1/learned), instead of learning from the files'
   )
+  .option(
+    '--explain <trace>',
+    'only the trace with this id (32 hex digits), and every claim on its spans',
+    parseTraceId
+  )
   .option('-c, --config <file>', 'settings, YAML')
   .action(
     async (
       files: string[],
-      flags: { json?: true; service?: string; operation?: string; learned?: string; config?: string }
+      flags: {
+        json?: true
+        service?: string
+        operation?: string
+        learned?: string
+        explain?: Uint32Array
+        config?: string
+      }
     ) => {
       const [{ analyze }, { createFileOutput }] = await Promise.all([
         import('./programs/analyze.ts'),
@@ -77,6 +89,11 @@ try {
   process.exit()
 } catch (reason) {
   process.exit(codeOf(reason))
+}
+
+function parseTraceId(text: string): Uint32Array {
+  if (!/^[0-9a-f]{32}$/i.test(text)) throw new InvalidArgumentError('expected 32 hex digits')
+  return Uint32Array.from([0, 8, 16, 24], (at) => parseInt(text.slice(at, at + 8), 16))
 }
 
 /** Says what is wrong, and which code to end with. */

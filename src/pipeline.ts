@@ -7,7 +7,7 @@ import {
   decoderLimits
 } from './accept/index.ts'
 import { createAssembler } from './assemble/index.ts'
-import { createDecomposer, createGiants, evidenceWants, GIANT_SPANS } from './decompose/index.ts'
+import { createDecomposer, createGiants, GIANT_SPANS } from './decompose/index.ts'
 import { createExplainer, summarize } from './explain/index.ts'
 import { type ExposeSources, type ExposeTools, traceDocument } from './expose/index.ts'
 import type { Decomposition } from './model/decomposition.ts'
@@ -38,8 +38,9 @@ export interface PipelineTools {
 const stringLimits = { stringsMax: 1 << 19, bytesMax: 48 * 1024 ** 2, stringBytesMax: 512 }
 /** What was learned counts from the next publication on, so that all requests between two are judged alike. */
 const PUBLISH_EVERY_MS = 10_000
-/** Time that giants may take of a tick. */
+/** Time that giants may take of a tick, and traces that were held. */
 const GIANTS_MS = 20
+const HELD_MS = 50
 
 const stages = ['decompose', 'explain'] as const
 const counterTable = {
@@ -61,7 +62,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     { closed: onClosed, late: explain.late }
   )
   const limits = { ...decoderLimits, spanAgeMaxMs: settings.accept.spanAgeMaxMs }
-  const decoderTools = { ...names, wants: evidenceWants, limits, counters: createDecoderCounters() }
+  const decoderTools = { ...names, wants: decompose.wants, limits, counters: createDecoderCounters() }
   const spans = createSpanDecoder(decoderTools)
   const points = createMetricDecoder(decoderTools)
   const sweeper = createSweeper(names, [assemble, explain, decompose, giants])
@@ -84,7 +85,10 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     closed += 1
     if (trace.n > GIANT_SPANS && giants.add(trace, contextRows)) return
     const result = guarded('decompose', () => decompose.decompose(trace, { contextRows, detail: false }))
-    if (result !== undefined) count(result)
+    if (result === undefined) return
+    // One in, one out: what is held stays within its bounds.
+    if (decompose.hold(result, contextRows, lastMs)) countHeld(0, lastMs)
+    else count(result)
   }
 
   function count(result: Decomposition): void {
@@ -117,11 +121,21 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     while (hasGiants() && tools.nowMs() < untilMs) stepGiant()
   }
 
+  /** Traces that were held until their neighbours had closed. */
+  function countHeld(untilMs: number, nowMs: number): void {
+    while (decompose.due(nowMs)) {
+      const result = guarded('decompose', () => decompose.take({ detail: false }))
+      if (result !== undefined) count(result)
+      if (tools.nowMs() >= untilMs) return
+    }
+  }
+
   function tick(nowMs: number): number {
     lastMs = nowMs
     closed = 0
     assemble.tick(nowMs)
     advanceGiants()
+    countHeld(tools.nowMs() + HELD_MS, nowMs)
     explain.tick(nowMs)
     if (nowMs >= publishAtMs) {
       decompose.publish()
@@ -138,13 +152,23 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
         assemble.consume(spans.batch, lastMs)
         return refused
       },
-      metrics: (body, encoding) =>
-        encoding === 'json' ? points.decodeJson(body, lastMs) : points.decodeProtobuf(body, lastMs),
+      metrics(body, encoding) {
+        const refused = encoding === 'json' ? points.decodeJson(body, lastMs) : points.decodeProtobuf(body, lastMs)
+        decompose.learnPoints(points.points)
+        return refused
+      },
       admission: () => undefined
     },
     sources: {
       tables: explain.tables,
-      counters: [decoderTools.counters, assemble.counters, decompose.counters, explain.counters, counters],
+      counters: [
+        decoderTools.counters,
+        assemble.counters,
+        decompose.counters,
+        decompose.runtimeCounters,
+        explain.counters,
+        counters
+      ],
       memory: () => ({
         strings: strings.bytes(),
         ...assemble.memory(),
@@ -169,6 +193,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
       lastMs = nowMs
       assemble.shutdown(nowMs)
       while (hasGiants()) stepGiant()
+      countHeld(Infinity, Infinity)
       explain.shutdown(nowMs)
     }
   }

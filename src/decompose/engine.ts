@@ -2,11 +2,15 @@ import type { Decomposition } from '../model/decomposition.ts'
 import { PHASE_SLOTS } from '../model/phases.ts'
 import { Band, Outcome } from '../model/requests.ts'
 import { CloseReason, Kind, type Resources, type TraceColumns } from '../model/spans.ts'
-import { clockOf, createTreeBuilder, Trait, type TreeTools } from './cut/tree.ts'
-import { CUT_EDGE } from './cut/cut.ts'
+import { clockOf, createTreeBuilder, operationOf, Trait, type Tree, type TreeTools } from './cut/tree.ts'
+import { type Cut, CUT_EDGE } from './cut/cut.ts'
 import { createWalker } from './cut/walk.ts'
 import { createJudge } from './judge/judge.ts'
-import { evidenceSources } from './evidence/index.ts'
+import { type Sources, sourceNames } from './evidence/index.ts'
+import { explainClaims } from './explain-claims.ts'
+import type { LoggedClaim } from './judge/claim-log.ts'
+import { createLeads } from './evidence/leads.ts'
+import { createTally, type Tally } from './evidence/tally.ts'
 import type { Learned } from './learned/index.ts'
 import { createReport } from './report.ts'
 
@@ -18,38 +22,46 @@ export interface DecomposeOptions {
   readonly contextRows: number
   /** Also the path and each span's own time: for the API and `analyze`, not for counting. */
   readonly detail: boolean
+  /** Also every claim and what became of it: for people who ask. */
+  readonly explain?: true
 }
 
 /** One set of scratch: decomposes one trace at a time. */
 export interface Engine {
   readonly result: Decomposition
+  /** The trace at hand, as it was cut. */
+  readonly tree: Tree
+  readonly cut: Cut
   readonly run: (trace: TraceColumns, options: DecomposeOptions) => void
   /** The same for a giant: yields whenever about `slice` rows of work are done. */
   readonly runSliced: (trace: TraceColumns, options: DecomposeOptions, slice: number) => Generator<undefined, void>
   /** Learns from the result, given the bands of its requests: the body teaches what the code needs. */
   readonly learn: (bands: Uint8Array) => void
-  /** Conflicts of evidence in the result, by source. */
-  readonly conflicts: () => Float64Array
+  /** What was wrong with the evidence of the result. */
+  readonly tally: Tally
 }
 
 export interface EngineTools {
   readonly resources: Resources
   readonly learned: Learned
+  readonly sources: Sources
   readonly writeTraits: TreeTools['writeTraits']
   readonly clockOffsetNs: TreeTools['clockOffsetNs']
+  readonly spread: boolean
 }
 
 export function createEngine(tools: EngineTools): Engine {
-  const { resources, learned } = tools
+  const { resources, learned, sources } = tools
+  const tally = createTally(sourceNames.length)
   const builder = createTreeBuilder(tools)
   const walker = createWalker()
-  const judge = createJudge(learned)
+  const judge = createJudge({ ...learned, sources, tally, spread: tools.spread })
   const { tree } = builder
   const { cut } = walker
   const { verdict } = judge
-  const report = createReport({ tree, cut, verdict })
+  const report = createReport({ tree, cut, verdict, leads: createLeads(sources, tally) })
   const { result } = report
-  const conflicts = new Float64Array(evidenceSources.length)
+  let log: LoggedClaim[] | undefined
 
   /** The root; of several the longest; without one the longest entry span. -1 when no span is a request. */
   function findRoot(): number {
@@ -84,9 +96,19 @@ export function createEngine(tools: EngineTools): Engine {
     return root
   }
 
+  function begin(trace: TraceColumns, { contextRows, explain }: DecomposeOptions): void {
+    tally.clear()
+    log = explain === true ? [] : undefined
+    judge.logTo(log)
+    builder.begin(trace, contextRows)
+  }
+
   function finish(options: DecomposeOptions): void {
+    if (log === undefined) {
+      if (result.claims !== undefined) result.claims = undefined
+    } else result.claims = explainClaims({ tree, cut, verdict, log }, result.requests.n)
     report.followPath()
-    result.conflicts = judge.countConflicts(conflicts)
+    result.conflicts = tally.sum
     if (!options.detail) return
     report.fillPath()
     for (let row = 0; row < tree.trace.n; row++) {
@@ -96,7 +118,7 @@ export function createEngine(tools: EngineTools): Engine {
 
   // Written twice, because a generator would cost a small trace as much as its tree: `run` is `runSliced` without the pauses.
   function run(trace: TraceColumns, options: DecomposeOptions): void {
-    builder.begin(trace, options.contextRows)
+    begin(trace, options)
     builder.build()
     walker.begin(tree)
     walker.walk(Infinity)
@@ -111,7 +133,7 @@ export function createEngine(tools: EngineTools): Engine {
   }
 
   function* runSliced(trace: TraceColumns, options: DecomposeOptions, slice: number): Generator<undefined, void> {
-    builder.begin(trace, options.contextRows)
+    begin(trace, options)
     for (const pass of builder.passes()) {
       for (let from = 0; from < trace.n; from += slice) {
         pass(from, Math.min(trace.n, from + slice))
@@ -144,7 +166,6 @@ export function createEngine(tools: EngineTools): Engine {
   /** Bodies: the pieces of requests in the body, or of all while there are too few for a threshold. */
   function learnBodies(bands: Uint8Array): void {
     const { bodies } = learned
-    const { trace } = tree
     const pieces = Math.min(verdict.pieces, TAUGHT_MAX)
     for (let piece = 0; piece < pieces; piece++) {
       const left = verdict.pieceLeft[piece] as number
@@ -158,9 +179,9 @@ export function createEngine(tools: EngineTools): Engine {
       if (band !== Band.leP50 && band !== Band.none) continue
       bodies.learn(
         tree.service[span] as number,
-        trace.operation[span] as number,
-        left < 0 ? 0 : (trace.operation[left] as number),
-        right < 0 ? 0 : (trace.operation[right] as number),
+        operationOf(tree, span),
+        left < 0 ? 0 : operationOf(tree, left),
+        right < 0 ? 0 : operationOf(tree, right),
         verdict.pieceNs[piece] as number
       )
     }
@@ -188,12 +209,14 @@ export function createEngine(tools: EngineTools): Engine {
 
   return {
     result,
+    tree,
+    cut,
     run,
     runSliced,
     learn(bands) {
       learnBodies(bands)
       learnCalls()
     },
-    conflicts: () => conflicts
+    tally
   }
 }

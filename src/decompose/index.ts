@@ -1,18 +1,22 @@
 import type { Decomposition } from '../model/decomposition.ts'
-import type { Resources, TraceColumns } from '../model/spans.ts'
+import { Outcome } from '../model/requests.ts'
+import type { MetricPoints } from '../model/metric-points.ts'
+import type { Resources, TraceColumns, Want } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import type { Marks } from '../runtime/stage.ts'
 import type { Strings } from '../runtime/strings.ts'
 import { createEngine, type DecomposeOptions } from './engine.ts'
-import { evidenceSources } from './evidence/index.ts'
-import { traitByName } from './evidence/wait-spans.ts'
+import { createSources, type Sources, sourceNames } from './evidence/index.ts'
+import { isNameAmbiguous, traitByName } from './evidence/wait-spans.ts'
+import { createInference } from './judge/inference/index.ts'
 import { createLearned, type LearnedDump } from './learned/index.ts'
-import type { TreeTools } from './cut/tree.ts'
+import { Trait, type TreeTools } from './cut/tree.ts'
 import { enlarge } from './scratch.ts'
 import type { DecomposeSettings } from './settings.ts'
 
 export { evidenceWants } from './evidence/index.ts'
-export { decomposeSection, decomposeSettings, type DecomposeSettings } from './settings.ts'
+export { describeRules } from './rules/words.ts'
+export { decomposeSection, decomposeSettings, rulesSection, type DecomposeSettings } from './settings.ts'
 export type { DecomposeOptions } from './engine.ts'
 export { createGiants, GIANT_SPANS } from './giants.ts'
 export type { LearnedDump } from './learned/index.ts'
@@ -21,15 +25,29 @@ export const decomposeCounters = {
   tail_evidence_conflicts_total: {
     help: 'Evidence that asked for more of a span than was left of it, by source.',
     label: 'source',
-    values: evidenceSources.map((source) => source.name)
+    values: sourceNames
+  },
+  tail_evidence_implausible_total: {
+    help: 'Evidence that cannot be, negative or far longer than its span, and was left out, by source. Its unit is wrong.',
+    label: 'source',
+    values: sourceNames
+  },
+  tail_inference_losses_total: {
+    help: 'What inference had no room for: traces judged before their neighbours were known, pieces and requests forgotten too soon, suspects that there was no time for, traces that came while too much else did.',
+    label: 'part',
+    values: ['traces', 'pieces', 'requests', 'suspects', 'unwatched']
   }
 }
 
 /** A busy service teaches more than medians need: after so many traces between two publications, only every eighth. */
 const LESSONS = 2_000
 const LESSON_SHARE = 8
+/** The same for how long pieces take, of which there are more. */
+const SPREAD_SHARE = 32
 
 export interface Decomposer {
+  /** What the decoder is to keep of spans. */
+  readonly wants: readonly Want[]
   /** Phases of every request of a trace. The result is overwritten by the next call. */
   readonly decompose: (trace: TraceColumns, options: DecomposeOptions) => Decomposition
   /** The same in slices of about `slice` rows, beside `decompose`; one at a time. Its result holds until the next one begins. */
@@ -38,16 +56,32 @@ export interface Decomposer {
     options: DecomposeOptions,
     slice: number
   ) => Generator<undefined, Decomposition>
+  /** Shows inference a trace that was just decomposed, once each: its spans are neighbours of others'. */
+  readonly observe: (result: Decomposition) => void
+  /**
+   * As `observe`, before the trace is counted. True when it is held back, because something in it is unusually long, until its
+   * neighbours are known.
+   */
+  readonly hold: (result: Decomposition, contextRows: number, nowMs: number) => boolean
+  /** Whether a held trace's time has come. */
+  readonly due: (nowMs: number) => boolean
+  /** Decomposes the trace held for longest, with what was inferred of it. Only when one is due. */
+  readonly take: (options: Omit<DecomposeOptions, 'contextRows'>) => Decomposition
   /** Learns from a result that was just returned, given the bands of its requests. */
   readonly learn: (result: Decomposition, bands: Uint8Array) => void
-  /** Makes what was learned count from now on. */
-  readonly publish: () => void
+  /** Makes what was learned count from now on; with `all`, also of requests whose neighbours may still come. */
+  readonly publish: (all?: boolean) => void
+  /** Forgets which traces it saw, not what it learned of them: before the same ones are read again. */
+  readonly forget: () => void
+  /** Learns what runtime metrics say of the processes. */
+  readonly learnPoints: (points: MetricPoints) => void
   readonly learned: () => LearnedDump
   readonly load: (dump: unknown) => void
   readonly clockOffsets: () => { from: string; to: string; seconds: number }[]
   readonly mark: (marks: Marks) => void
   readonly memory: () => Readonly<Record<string, number>>
   readonly counters: Counters
+  readonly runtimeCounters: Counters
 }
 
 /**
@@ -59,29 +93,54 @@ export function createDecomposer(
   tools: { readonly strings: Strings; readonly resources: Resources }
 ): Decomposer {
   const { strings, resources } = tools
-  const learned = createLearned(settings, strings)
+  const learned = createLearned(settings, tools)
   const counters = createCounters(decomposeCounters)
+  const sources = createSources(settings.rules, strings)
   const engineTools = {
     resources,
     learned,
-    writeTraits: createTraitWriter(strings),
+    sources,
+    writeTraits: createTraitWriter(strings, sources),
+    spread: !settings.inference.without.includes('spread'),
     clockOffsetNs: settings.clockCorrection ? learned.clocks.offsetNs : () => 0
   }
   let taught = 0
+  // Offline: what is learned is learned once, and nothing waits meanwhile.
+  const unhurried = settings.inference.waitMs === Infinity
+  const inference = createInference(settings.inference, {
+    resources,
+    spreads: learned.spreads,
+    servers: learned.servers,
+    runtime: learned.runtime
+  })
   const whole = createEngine(engineTools)
   const sliced = createEngine(engineTools)
 
+  function observe(result: Decomposition): void {
+    const { tree, cut } = result === whole.result ? whole : sliced
+    inference.observe(tree, cut)
+  }
+
+  function countLosses(): void {
+    for (const [part, total] of inference.losses().entries()) {
+      const counted = counters.get('tail_inference_losses_total', part)
+      if (total > counted) counters.add('tail_inference_losses_total', total - counted, part)
+    }
+  }
+
   /** Details are asked for again and again of a kept trace; only the first look counts. */
-  function finish(engine: typeof whole, options: DecomposeOptions): Decomposition {
+  function finish(engine: typeof whole, options: Pick<DecomposeOptions, 'detail'>): Decomposition {
     if (engine.result.conflicts > 0 && !options.detail) {
-      for (const [source, count] of engine.conflicts().entries()) {
-        counters.add('tail_evidence_conflicts_total', count, source)
+      for (let source = 0; source < sourceNames.length; source++) {
+        counters.add('tail_evidence_conflicts_total', engine.tally.conflicts[source], source)
+        counters.add('tail_evidence_implausible_total', engine.tally.implausible[source], source)
       }
     }
     return engine.result
   }
 
   return {
+    wants: sources.wants,
     decompose(trace, options) {
       whole.run(trace, options)
       return finish(whole, options)
@@ -90,15 +149,34 @@ export function createDecomposer(
       yield* sliced.runSliced(trace, options, slice)
       return finish(sliced, options)
     },
+    observe,
+    hold(result, contextRows, nowMs) {
+      observe(result)
+      return inference.hold(result.trace, contextRows, nowMs)
+    },
+    due: inference.due,
+    take(options) {
+      const held = inference.take()
+      whole.run(held.trace, { ...options, contextRows: held.contextRows })
+      return finish(whole, options)
+    },
     learn(result, bands) {
       taught += 1
-      if (taught > LESSONS && taught % LESSON_SHARE !== 0) return
-      ;(result === whole.result ? whole : sliced).learn(bands)
+      const busy = taught > LESSONS
+      const { tree, cut, learn } = result === whole.result ? whole : sliced
+      if (!busy || taught % LESSON_SHARE === 0) learn(bands)
+      if (!busy || unhurried || taught % SPREAD_SHARE === 0) {
+        inference.learn(tree, cut, (request) => result.requests.outcome[request] === Outcome.ok)
+      }
     },
-    publish() {
+    learnPoints: learned.runtime.consume,
+    publish(all = false) {
       taught = 0
+      inference.teach(all)
+      countLosses()
       learned.publish()
     },
+    forget: inference.forget,
     learned: learned.dump,
     load: learned.load,
     clockOffsets() {
@@ -110,25 +188,30 @@ export function createDecomposer(
     },
     mark(marks) {
       learned.mark(marks.strings)
+      inference.mark(marks)
     },
-    memory: () => ({ learned: learned.bytes() }),
-    counters
+    memory: () => ({ learned: learned.bytes(), ...inference.memory() }),
+    counters,
+    runtimeCounters: learned.runtime.counters
   }
 }
 
-/** Traits by name are looked up once per name; a name alone decides but for the few that end in ` receive`. */
-function createTraitWriter(strings: Strings): TreeTools['writeTraits'] {
+/** Traits by name are looked up once per name; a name alone decides but for a few, and for those that rules speak of. */
+function createTraitWriter(strings: Strings, { userRules }: Sources): TreeTools['writeTraits'] {
+  // 0 = unknown, 1 + trait, RULED more where rules must be asked, BY_SCOPE where the name says nothing.
   let known = new Uint8Array(0)
   let generation = -1
   const UNKNOWN = 0
+  const RULED = 64
   const BY_SCOPE = 255
 
   function look(trace: TraceColumns, row: number): number {
     const name = trace.name[row] as number
     const text = strings.text(name)
     const trait = traitByName(text, strings.text(trace.scope[row] as number), trace.kind[row] as number)
-    known[name] = text.endsWith(' receive') ? BY_SCOPE : trait + 1
-    return trait
+    const mayBeRuled = trait === Trait.none && userRules.concerns(name)
+    known[name] = isNameAmbiguous(text) ? BY_SCOPE : 1 + trait + (mayBeRuled ? RULED : 0)
+    return trait === Trait.none ? userRules.traitOf(trace, row) : trait
   }
 
   return (trace, from, to, traits) => {
@@ -141,7 +224,8 @@ function createTraitWriter(strings: Strings): TreeTools['writeTraits'] {
       const name = names[row] as number
       if (name >= known.length) known = enlarge(known, Math.max(name + 1, strings.capacity()))
       const cached = known[name] as number
-      traits[row] = cached === UNKNOWN || cached === BY_SCOPE ? look(trace, row) : cached - 1
+      if (cached === UNKNOWN || cached === BY_SCOPE) traits[row] = look(trace, row)
+      else traits[row] = cached < RULED ? cached - 1 : userRules.traitOf(trace, row)
     }
   }
 }

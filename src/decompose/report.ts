@@ -1,9 +1,11 @@
 import type { BlameColumns, Decomposition, PathColumns, RequestColumns } from '../model/decomposition.ts'
-import { PHASE_SLOTS, Phase } from '../model/phases.ts'
+import { Grade, PHASE_SLOTS, Phase } from '../model/phases.ts'
 import { RequestClass, Sampling } from '../model/requests.ts'
 import { CloseReason, Evidence, Kind, SpanFlag, type TraceColumns } from '../model/spans.ts'
 import { Trait, type Tree } from './cut/tree.ts'
 import { type Cut, Fill, UnitKind } from './cut/cut.ts'
+import { hasEvidence } from './evidence/index.ts'
+import { calleeRow, inferredCalleeCode } from './judge/inference/inferred-rows.ts'
 import { RowFlag, type Verdict } from './judge/judge.ts'
 import { enlarge, growFloats } from './scratch.ts'
 
@@ -23,11 +25,12 @@ interface ReportTools {
   readonly tree: Tree
   readonly cut: Cut
   readonly verdict: Verdict
+  readonly leads: { readonly leadNs: (tree: Tree, span: number) => number }
 }
 
 /** Turns units and verdicts into what the next stage reads. */
 export function createReport(tools: ReportTools): Report {
-  const { tree, cut, verdict } = tools
+  const { tree, cut, verdict, leads } = tools
   const requests: RequestColumns = {
     n: 0,
     span: new Uint32Array(64),
@@ -113,10 +116,15 @@ export function createReport(tools: ReportTools): Report {
       : RequestClass.background
   }
 
-  /** From the producer's end, or the first wait span since, to the consumer's start. */
+  /** What the spans before it show, else what a stamp says. */
   function leadNs(span: number): number {
+    const gapNs = tree.trace.kind[span] === Kind.consumer ? gapBefore(span) : 0
+    return gapNs > 0 || !hasEvidence(tree.trace, span) ? gapNs : leads.leadNs(tree, span)
+  }
+
+  /** From the producer's end, or the first wait span since, to the consumer's start. */
+  function gapBefore(span: number): number {
     const { trace } = tree
-    if (trace.kind[span] !== Kind.consumer) return 0
     let fromNs = Infinity
     let above = tree.linkedTo[span] as number
     if (above < 0 || trace.kind[above] !== Kind.producer) {
@@ -151,7 +159,46 @@ export function createReport(tools: ReportTools): Report {
     }
   }
 
+  // What is left to charge to the callee of the call whose rows are being blamed: they stand together.
+  let lateSpan = -1
+  let lateNs = 0
+
+  /** Blames a row; of the network, what the callee's runtime was late for is the callee's. */
   function addBlame(row: number): void {
+    const ns = verdict.ns[row] as number
+    const span = verdict.span[row] as number
+    if (verdict.phase[row] !== Phase.network || verdict.grade[row] !== Grade.inferred) {
+      addBlameOf(row, ns)
+      return
+    }
+    const { evidence } = tree.trace
+    const late = calleeRow(tree.trace, span)
+    if (span !== lateSpan) lateNs = late < 0 ? 0 : (evidence.b[late] as number)
+    lateSpan = span
+    const peer = lateNs > 0 ? peerOf(span) : -1
+    const peerNs = peer < 0 ? 0 : Math.min(ns, lateNs)
+    lateNs -= peerNs
+    if (ns > peerNs) addBlameOf(row, ns - peerNs)
+    if (peerNs === 0) return
+    addBlameOf(row, peerNs)
+    const i = blame.n - 1
+    blame.span[i] = peer
+    blame.service[i] = tree.service[peer] as number
+    blame.operation[i] = tree.trace.operation[peer] as number
+    blame.phase[i] = (evidence.code[late] as number) - inferredCalleeCode(0)
+  }
+
+  /** The span that answers a call, -1 without. */
+  function peerOf(call: number): number {
+    const end = tree.childEnd[call] as number
+    for (let at = call === 0 ? 0 : (tree.childEnd[call - 1] as number); at < end; at++) {
+      const child = tree.child[at] as number
+      if (tree.owner[child] === child) return child
+    }
+    return -1
+  }
+
+  function addBlameOf(row: number, ns: number): void {
     const i = blame.n++
     if (i >= blame.span.length) {
       blame.span = enlarge(blame.span, i + 1)
@@ -171,12 +218,13 @@ export function createReport(tools: ReportTools): Report {
     blame.operation[i] = trace.operation[culprit] as number
     blame.phase[i] = guess ? Phase.unattributed : (verdict.phase[row] as number)
     blame.grade[i] = verdict.grade[row] as number
-    blame.ns[i] = verdict.ns[row] as number
+    blame.ns[i] = ns
   }
 
   function fillBlame(): void {
     blame.n = 0
     blamed = true
+    lateSpan = -1
     for (let i = 0; i < cut.pathUnits; i++) {
       const unit = cut.pathUnit[i] as number
       const end = verdict.rowEnd[unit] as number

@@ -1,7 +1,7 @@
 import { classes, type ClassName, RequestClass } from '../model/requests.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { grown } from './columns.ts'
-import { compileGlob } from './glob.ts'
+import { compileGlob } from '../runtime/glob.ts'
 
 /** A stream shows in its last 20 requests ... */
 const HISTORY = 20

@@ -2,7 +2,7 @@ import { Sampling } from '../model/requests.ts'
 import { type ServiceSampling } from '../model/tail.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { type ExplainSettings } from './settings.ts'
-import { compileGlob } from './glob.ts'
+import { compileGlob } from '../runtime/glob.ts'
 
 /** How one service's requests were chosen. */
 export interface SampledService {

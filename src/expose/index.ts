@@ -1,3 +1,4 @@
+export { spanIdHex, traceIdHex } from './hex.ts'
 import { type AddressInfo } from 'node:net'
 import { type FastifyInstance } from 'fastify'
 import { createCounters, type Counters } from '../runtime/counters.ts'

@@ -49,6 +49,20 @@ export interface OwnTimeColumns {
   inProcessChildrenNs: Float64Array
 }
 
+/** One claim on a span of a request and what became of it. */
+export interface ExplainedClaim {
+  readonly request: number
+  readonly span: number
+  /** An evidence source, or the tree, the body, the remainder. */
+  readonly source: string
+  readonly phase: number
+  readonly grade: number
+  readonly askedNs: number
+  readonly bookedNs: number
+  /** Why it was clipped, or how else to read it; may be empty. */
+  readonly note: string
+}
+
 /** What decompose says of one trace; reused by the next call, so whoever keeps it copies it. */
 export interface Decomposition {
   trace: TraceColumns
@@ -66,4 +80,6 @@ export interface Decomposition {
   readonly path: PathColumns
   /** Filled only when details were asked for. */
   readonly own: OwnTimeColumns
+  /** Only when it was asked for why the phases are what they are. */
+  claims?: readonly ExplainedClaim[] | undefined
 }

@@ -26,7 +26,12 @@ export const Evidence = {
   samplingThreshold: 0,
   /** A link to a span of the same trace. a, b = high and low word of its span id. */
   linkSameTrace: 1,
-  firstWanted: 16
+  /**
+   * What the spans of its process, taken together, say of a span: added by decompose. The code is this plus the phase, plus
+   * PHASES where it is the callee's. a = ns since the span's start, b = ns.
+   */
+  inferred: 2,
+  firstWanted: 32
 } as const
 
 /** What an evidence source asks the decoder to keep. The row's code is `Evidence.firstWanted` + the want's index. */
@@ -35,10 +40,16 @@ export type Want =
   | { readonly from: 'attribute'; readonly key: string; readonly type: 'number' }
   /** A string. a = interned id. Of a string array, its first element. */
   | { readonly from: 'attribute'; readonly key: string; readonly type: 'string' }
-  /** A span event by name, by one string attribute, or both. a = its time in ns since the span's start, b = its field as a number (0 without). */
+  /**
+   * A moment since 1970 in s, ms, us or ns, told by its size, as a number or text (`t=1700000000.5`), or an ISO date; of the
+   * span or of its links. a = ns since 1970 (256 ns apart at best), b = how exact in ns. Of several the earliest.
+   */
+  | { readonly from: 'attribute'; readonly key: string; readonly type: 'epoch' }
+  /** A span event by name (one, or those that pass a test), by one string attribute, or both. a = its time in ns since the span's start, b = its field as a number (0 without). */
   | {
       readonly from: 'event'
       readonly name?: string
+      readonly nameTest?: (text: string) => boolean
       readonly where?: { readonly key: string; readonly equals: string }
       readonly field?: string
     }
@@ -121,6 +132,8 @@ export interface Resources {
   readonly host: Uint32Array
   readonly version: Uint32Array
   readonly language: Uint8Array
+  /** The process that another of its identities stands for, as far as some sender named both; itself without, 0 when several do. */
+  readonly processAlias?: (process: number) => number
 }
 export const languages = ['', 'go', 'rust', 'other'] as const
 export const Language = { unknown: 0, go: 1, rust: 2, other: 3 } as const

@@ -1,13 +1,14 @@
 import { readFileSync, statSync } from 'node:fs'
 import { summarize, type TailSummary } from '../explain/index.ts'
 import { traceDocument } from '../expose/index.ts'
-import { type RequestColumns } from '../model/decomposition.ts'
+import { type Decomposition, type RequestColumns } from '../model/decomposition.ts'
 import { Fault } from '../runtime/fault.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { type Environment } from '../settings/expand.ts'
+import { explainDocument, explainText } from './analyze/explain-report.ts'
 import { createJsonReport } from './analyze/json-report.ts'
 import { readOtlpFile } from './analyze/otlp-file.ts'
-import { createPasses, type Pass, type Passes } from './analyze/passes.ts'
+import { createPasses, type Pass, type Passes, type TraceId } from './analyze/passes.ts'
 import { type Payload } from './analyze/payload.ts'
 import { createProblems, type Problems } from './analyze/problems.ts'
 import { startProgress, type Progress, type Terminal } from './analyze/progress.ts'
@@ -21,6 +22,8 @@ export interface AnalyzeOptions extends Filter {
   /** A dump of /api/v1/learned. */
   readonly learned?: string
   readonly config?: string
+  /** Only this trace, and every claim on it. */
+  readonly explain?: TraceId
   readonly env: Environment
   /** Where the progress bar goes, and after it what could not be read. */
   readonly terminal: Terminal
@@ -41,6 +44,7 @@ interface Reading {
 }
 
 const NOTHING_READ = 1
+const NOT_FOUND = 1
 
 /** Reads the files twice, to learn what is usual and then to decide, and prints the answer. Gives the exit code. */
 export async function analyze(options: AnalyzeOptions): Promise<number> {
@@ -56,7 +60,9 @@ export async function analyze(options: AnalyzeOptions): Promise<number> {
     // The second reading would only tell of the same problems again.
     const second = learned === undefined ? { ...reading, problems: createProblems() } : reading
     if (learned === undefined && (await read(passes.learn(), reading)) === 0) return NOTHING_READ
-    return await (options.json === true ? printJson : printText)(options, passes, second)
+    const { json, explain } = options
+    if (explain !== undefined) return await printExplained({ ...options, explain }, passes, second)
+    return await (json === true ? printJson : printText)(options, passes, second)
   } finally {
     progress.stop()
     for (const line of problems.lines()) terminal.write(`tailspan: ${line}\n`)
@@ -119,6 +125,28 @@ async function printJson(options: AnalyzeOptions, passes: Passes, reading: Readi
   if ((await read(pass, reading)) === 0) return NOTHING_READ
   report.end(filtered(summarize(pass.tables, names.strings), options), pass.counts())
   return 0
+}
+
+/** A trace closed in parts is told of in parts. */
+async function printExplained(
+  { explain, json, output, terminal }: AnalyzeOptions & { readonly explain: TraceId },
+  passes: Passes,
+  reading: Reading
+): Promise<number> {
+  const { strings } = passes.names
+  let found = 0
+  const decided = (decomposition: Decomposition): void => {
+    if (decomposition.claims === undefined) return
+    found += 1
+    if (json === true) output.write(`${JSON.stringify(explainDocument(decomposition, strings))}\n`)
+    else output.write(explainText(decomposition, strings))
+  }
+  if ((await read(passes.decide(decided, { explain }), reading)) === 0) return NOTHING_READ
+  output.flush()
+  if (found > 0) return 0
+  reading.progress.stop()
+  terminal.write('tailspan: no such trace in the files\n')
+  return NOT_FOUND
 }
 
 async function printText(options: AnalyzeOptions, passes: Passes, reading: Reading): Promise<number> {

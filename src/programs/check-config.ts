@@ -1,8 +1,9 @@
+import { describeRules } from '../decompose/index.ts'
 import { type Environment } from '../settings/expand.ts'
 import { readSettings } from './settings-file.ts'
 
-/** Says that a settings file is right, or throws a Fault that names every mistake in it. */
+/** Says that a settings file is right and what its rules do, or throws a Fault that names every mistake in it. */
 export function checkConfig(fileName: string, env: Environment): string {
-  readSettings(fileName, env)
-  return `${fileName}: no mistakes`
+  const { decompose } = readSettings(fileName, env)
+  return [`${fileName}: no mistakes`, ...describeRules(decompose.rules)].join('\n')
 }

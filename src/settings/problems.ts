@@ -9,9 +9,24 @@ export function describeIssue(
   issue: Issue,
   root: unknown
 ): { path: PropertyKey[]; message: string }[] {
+  const meant = issue.code === 'invalid_union' ? alternativeMeant(issue) : undefined
+  if (meant !== undefined) {
+    return meant.flatMap((inner) => describeIssue(schema, { ...inner, path: [...issue.path, ...inner.path] }, root))
+  }
   if (issue.code !== 'unrecognized_keys') return [{ path: [...issue.path], message: wording(schema, issue, root) }]
-  const known = Object.keys(shapeOf(schemaAt(schema, issue.path) ?? schema) ?? {})
+  const known = keysOf(schemaAt(schema, issue.path) ?? schema)
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: unknownKey(key, known) }))
+}
+
+/** Of several forms that a value may take the one whose type it has: what is wrong within is worth more than a list of forms. */
+function alternativeMeant(issue: Extract<Issue, { code: 'invalid_union' }>): readonly Issue[] | undefined {
+  return issue.errors.find((issues) => issues.every(({ code, path }) => code !== 'invalid_type' || path.length > 0))
+}
+
+function keysOf(schema: z.ZodType): string[] {
+  const shape = shapeOf(schema)
+  if (shape !== undefined) return Object.keys(shape)
+  return (defOf(bare(schema)).options ?? []).flatMap(keysOf)
 }
 
 function wording(schema: z.ZodType, issue: Issue, root: unknown): string {

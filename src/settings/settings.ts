@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { acceptSection, acceptSettings, type AcceptSettings } from '../accept/settings.ts'
 import { assembleSection, assembleSettings, type AssembleSettings } from '../assemble/settings.ts'
-import { decomposeSection, decomposeSettings, type DecomposeSettings } from '../decompose/settings.ts'
+import { decomposeSection, decomposeSettings, rulesSection, type DecomposeSettings } from '../decompose/settings.ts'
 import { explainSection, explainSettings, type ExplainSettings } from '../explain/settings.ts'
 import { exposeSection, exposeSettings, type ExposeSettings } from '../expose/settings.ts'
 import { logLevels, type LogLevel } from '../runtime/log.ts'
@@ -39,6 +39,11 @@ export const settingsSchema = section({
   accept: acceptSection.prefault({}),
   assemble: assembleSection.prefault({}),
   decompose: decomposeSection.prefault({}),
+  rules: rulesSection
+    .default([])
+    .describe(
+      'What you know of spans that Tailspan does not: which, what their time was, and which attribute says how much. Tried in order, the first for each phase counts. `tailspan check-config` says what each does.'
+    ),
   explain: explainSection.prefault({}),
   expose: exposeSection.prefault({})
 })
@@ -66,7 +71,7 @@ export function loadSettings(text: string, fileName: string, env: Environment): 
     },
     accept: acceptSettings(checked.accept),
     assemble: assembleSettings(checked.assemble),
-    decompose: decomposeSettings(checked.decompose),
+    decompose: decomposeSettings(checked.decompose, checked.rules),
     explain: explainSettings(checked.explain),
     expose: exposeSettings(checked.expose)
   }

@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config({
-  files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+  files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],
   extends: [tseslint.configs.strictTypeChecked],
   languageOptions: {
     parserOptions: { projectService: true, tsconfigRootDir: new URL('../..', import.meta.url).pathname }

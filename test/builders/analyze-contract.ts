@@ -21,7 +21,7 @@ export interface Analysis {
 interface TraceDocument {
   readonly trace_id: string
   readonly complete: boolean
-  readonly root: Named & { readonly span_id: string; readonly duration_ns: number }
+  readonly root: (Named & { readonly span_id: string; readonly duration_ns: number }) | null
   readonly critical_path: readonly {
     readonly span_id: string
     readonly start_unix_nano: string
@@ -141,12 +141,15 @@ function checkTrace(trace: TraceDocument, check: Check): void {
     (section) => [BigInt(section.start_unix_nano), BigInt(section.end_unix_nano)] as const
   )
   const pathNs = path.reduce((sum, [start, end]) => sum + end - start, 0n)
-  check(pathNs === BigInt(root.duration_ns), `${id}: the path is ${pathNs}, the root ${root.duration_ns}`)
+  // A trace of nothing but waiting has no request, and so no root.
+  const rootNs = root?.duration_ns ?? 0
+  check((root === null) === (trace.requests.length === 0), `${id}: a root without requests, or the other way round`)
+  check(pathNs === BigInt(rootNs), `${id}: the path is ${pathNs}, the root ${rootNs}`)
   check(
     path.every(([start], i) => i === 0 || start >= (path[i - 1]?.[0] ?? 0n)),
     `${id}: the path is not in order of time`
   )
-  check(total(trace.blame.map(({ ns }) => ns)) === root.duration_ns, `${id}: blame does not add up`)
+  check(total(trace.blame.map(({ ns }) => ns)) === rootNs, `${id}: blame does not add up`)
   for (const { span_id: span, phases: times, in_process_children_ns: children, duration_ns: duration } of trace.spans) {
     check(/^[0-9a-f]{16}$/.test(span), `span id ${span}`)
     check(allPhases(times), `${id} ${span}: phases of a span`)

@@ -1,4 +1,5 @@
 import { Evidence, type Want } from '../../model/spans.ts'
+import { type Strings } from '../../runtime/strings.ts'
 import {
   type AttributeValue,
   type ByteSource,
@@ -14,10 +15,17 @@ const EXCEPTION_TYPE = 'exception.type'
 /** Of a message within an RPC. Unary calls count to 1 in each direction, so a 2 is a stream. */
 const RPC_MESSAGE_ID = 'rpc.message.id'
 
+const NO_NAME = -1
+const CODES = 2 ** 16
+/** Answers remembered; beyond it they are asked for anew. */
+const TESTS_MAX = 65_536
+
 interface EventWant {
   readonly code: number
   /** UNKNOWN_KEY = any. */
   readonly name: number
+  /** Names that are told by a test, once per interned name. */
+  readonly nameTest: ((text: string) => boolean) | undefined
   readonly whereKey: number
   readonly equals: Uint8Array
   readonly field: number
@@ -36,8 +44,15 @@ export class EventWants {
   #source: ByteSource = noBytes
   #name = UNKNOWN_KEY
   #anyKey = false
+  // Interned name of the event, where any want needs it.
+  #nameId = NO_NAME
+  readonly #strings: Strings
+  readonly #anyNameTest: boolean
+  #passes = new Map<number, boolean>()
+  #generation = -1
 
-  constructor(wants: readonly Want[]) {
+  constructor(wants: readonly Want[], strings: Strings) {
+    this.#strings = strings
     const encoder = new TextEncoder()
     const events = wants.flatMap((want, index) =>
       want.from === 'event' ? [{ ...want, code: Evidence.firstWanted + index }] : []
@@ -49,14 +64,16 @@ export class EventWants {
       ...events.flatMap(({ where, field }) => [where?.key ?? [], field ?? []].flat())
     ])
     this.keys = keys
-    this.#wants = events.map(({ code, name, where, field }) => ({
+    this.#wants = events.map(({ code, name, nameTest, where, field }) => ({
       code,
+      nameTest,
       name: name === undefined ? UNKNOWN_KEY : this.#names.findText(name),
       whereKey: where === undefined ? UNKNOWN_KEY : keys.findText(where.key),
       equals: encoder.encode(where?.equals ?? ''),
       field: field === undefined ? UNKNOWN_KEY : keys.findText(field),
-      fieldDecides: name === undefined && where === undefined
+      fieldDecides: name === undefined && nameTest === undefined && where === undefined
     }))
+    this.#anyNameTest = this.#wants.some(({ nameTest }) => nameTest !== undefined)
     this.#values = keys.keys.map(createAttributeValue)
     this.#exceptionType = keys.findText(EXCEPTION_TYPE)
     this.#rpcMessageId = keys.findText(RPC_MESSAGE_ID)
@@ -65,6 +82,7 @@ export class EventWants {
   begin(source: ByteSource): void {
     this.#source = source
     this.#name = UNKNOWN_KEY
+    this.#nameId = NO_NAME
     if (!this.#anyKey) return
     this.#anyKey = false
     for (const value of this.#values) value.kind = ValueKind.none
@@ -72,6 +90,7 @@ export class EventWants {
 
   name(start: number, end: number): void {
     this.#name = this.#names.find(this.#source.view, start, end)
+    if (this.#anyNameTest) this.#nameId = this.#strings.intern(this.#source.bytes, start, end)
   }
 
   note(key: number, value: AttributeValue): void {
@@ -95,14 +114,29 @@ export class EventWants {
 
   /** Calls `keep` with the code and field of each want that the event answers. */
   match(keep: (code: number, field: number) => void): void {
-    if (this.#name === UNKNOWN_KEY && !this.#anyKey) return
+    if (this.#name === UNKNOWN_KEY && !this.#anyKey && this.#nameId === NO_NAME) return
     for (const want of this.#wants) {
       if (want.name !== UNKNOWN_KEY && want.name !== this.#name) continue
+      if (want.nameTest !== undefined && !this.#passesTest(want.code, want.nameTest)) continue
       if (want.whereKey !== UNKNOWN_KEY && !this.#equals(want.whereKey, want.equals)) continue
       const field = want.field === UNKNOWN_KEY ? NaN : this.#number(want.field)
       if (Number.isFinite(field)) keep(want.code, field)
       else if (!want.fieldDecides) keep(want.code, 0)
     }
+  }
+
+  #passesTest(code: number, test: (text: string) => boolean): boolean {
+    if (this.#nameId === NO_NAME) return false
+    if (this.#generation !== this.#strings.generation() || this.#passes.size >= TESTS_MAX) {
+      this.#passes = new Map()
+      this.#generation = this.#strings.generation()
+    }
+    const key = this.#nameId * CODES + code
+    const known = this.#passes.get(key)
+    if (known !== undefined) return known
+    const passes = test(this.#strings.text(this.#nameId))
+    this.#passes.set(key, passes)
+    return passes
   }
 
   #equals(key: number, wanted: Uint8Array): boolean {

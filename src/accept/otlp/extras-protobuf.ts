@@ -15,6 +15,7 @@ const EVENT_NAME = (2 << 3) | bytes
 const EVENT_ATTRIBUTE = (3 << 3) | bytes
 const LINK_TRACE_ID = (1 << 3) | bytes
 const LINK_SPAN_ID = (2 << 3) | bytes
+const LINK_ATTRIBUTE = (4 << 3) | bytes
 
 export const TRACE_ID_BYTES = 16
 export const SPAN_ID_BYTES = 8
@@ -83,8 +84,20 @@ export class ExtrasProtobuf {
       const tag = cursor.tag(end)
       if (tag === LINK_TRACE_ID) traceIdOk = readId(cursor, this.#linkTraceId, 0, TRACE_ID_BYTES, end)
       else if (tag === LINK_SPAN_ID) spanIdOk = readId(cursor, this.#linkSpanId, 0, SPAN_ID_BYTES, end)
+      else if (tag === LINK_ATTRIBUTE) this.#linkAttribute(cursor.length(end))
       else cursor.skip(tag, linkShape, end)
     }
     if (traceIdOk && spanIdOk) this.#writer.link(this.#linkTraceId, this.#linkSpanId)
+  }
+
+  /** Messages of a batch say when they were queued on their links. */
+  #linkAttribute(end: number): void {
+    const cursor = this.#cursor
+    const { table, epochCodes } = this.#writer.keys
+    readKeyValue(cursor, end, this.#range)
+    const key = table.find(cursor.view, this.#range.keyStart, this.#range.keyEnd)
+    if (key === UNKNOWN_KEY || epochCodes[key]?.length === 0) return
+    readRange(cursor, this.#range, this.#value)
+    this.#writer.epoch(key, this.#value)
   }
 }

@@ -20,9 +20,10 @@ export const Role = {
   contentType: 14,
   protocolName: 15,
   tailSampler: 16,
-  sampleRate: 17
+  sampleRate: 17,
+  rustMark: 18
 } as const
-export const ROLES = 18
+export const ROLES = 19
 
 const keysByRole: readonly (readonly [role: number, keys: readonly string[]])[] = [
   [Role.method, ['http.request.method', 'http.method']],
@@ -55,7 +56,9 @@ const keysByRole: readonly (readonly [role: number, keys: readonly string[]])[] 
     ]
   ],
   // Refinery, and Honeycomb's SDKs; 1 = nothing was left out.
-  [Role.sampleRate, ['SampleRate']]
+  [Role.sampleRate, ['SampleRate']],
+  // Nobody else than tracing-opentelemetry writes it.
+  [Role.rustMark, ['busy_ns']]
 ]
 
 /** Any key that begins so says that the span is an RPC. */
@@ -69,6 +72,7 @@ export interface SpanKeys {
   /** Evidence codes by key. */
   readonly numberCodes: readonly (readonly number[])[]
   readonly textCodes: readonly (readonly number[])[]
+  readonly epochCodes: readonly (readonly number[])[]
 }
 
 export function createSpanKeys(wants: readonly Want[]): SpanKeys {
@@ -78,7 +82,7 @@ export function createSpanKeys(wants: readonly Want[]): SpanKeys {
   const table = new KeyTable([...keysByRole.flatMap(([, keys]) => keys), ...wanted.map(({ key }) => key)])
   const roles = new Uint8Array(table.keys.length)
   for (const [role, keys] of keysByRole) for (const key of keys) roles[table.findText(key)] = role
-  const codesOf = (type: 'number' | 'string'): number[][] =>
+  const codesOf = (type: 'number' | 'string' | 'epoch'): number[][] =>
     table.keys.map((key) => wanted.filter((want) => want.key === key && want.type === type).map(({ code }) => code))
-  return { table, roles, numberCodes: codesOf('number'), textCodes: codesOf('string') }
+  return { table, roles, numberCodes: codesOf('number'), textCodes: codesOf('string'), epochCodes: codesOf('epoch') }
 }

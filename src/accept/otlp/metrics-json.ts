@@ -1,7 +1,7 @@
+import { type MetricPoints, PointShape } from '../../model/metric-points.ts'
 import { type JsonKeyValue, JsonReader, readResourceJson } from './json-reader.ts'
 import { parseJson } from './json-text.ts'
 import { UNKNOWN_KEY } from './key-table.ts'
-import { type MetricPoints, PointShape } from './metric-points.ts'
 import { type MetricReaderParts } from './metrics-protobuf.ts'
 import { type PointWriter } from './point-writer.ts'
 import { type SenderReader } from './sender-reader.ts'

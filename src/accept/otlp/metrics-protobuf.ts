@@ -1,7 +1,7 @@
+import { type MetricPoints, PointShape } from '../../model/metric-points.ts'
 import { createAttributeValue } from './attribute-value.ts'
 import { Cursor, messageShape, Wire } from './cursor.ts'
 import { UNKNOWN_KEY } from './key-table.ts'
-import { type MetricPoints, PointShape } from './metric-points.ts'
 import { type PointWriter } from './point-writer.ts'
 import { createKeyValueRange, readKeyValue, readRange, readResource } from './protobuf-attributes.ts'
 import { type SenderReader } from './sender-reader.ts'

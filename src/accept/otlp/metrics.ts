@@ -1,7 +1,8 @@
+import { type MetricPoints } from '../../model/metric-points.ts'
 import { createComposedNames } from './composed-names.ts'
 import { createDecoderCounters } from './counters.ts'
 import { decoderLimits, type DecoderLimits } from './limits.ts'
-import { createMetricPoints, emptyPoints, type MetricPoints, pointsBytes } from './metric-points.ts'
+import { createMetricPoints, emptyPoints, pointsBytes } from './metric-points.ts'
 import { MetricsJson } from './metrics-json.ts'
 import { MetricsProtobuf } from './metrics-protobuf.ts'
 import { PointWriter } from './point-writer.ts'
@@ -31,7 +32,7 @@ export function createMetricDecoder(tools: DecoderTools): MetricDecoder {
     emptyPoints(points, limits.idleRowsMax)
     tally.reset()
     writer.beginRequest(nowMs)
-    const forgotten = names.forgotten()
+    const forgotten = names.forgotten() + resources.aliasesForgotten()
     const overflowed = resources.overflowed()
     let whole = false
     try {
@@ -43,7 +44,7 @@ export function createMetricDecoder(tools: DecoderTools): MetricDecoder {
     const refusals = tally.finish()
     counters.add('tail_metric_points_received_total', points.n)
     counters.add('tail_metric_points_ignored_total', points.ignored)
-    counters.add('tail_composed_names_forgotten_total', names.forgotten() - forgotten)
+    counters.add('tail_composed_names_forgotten_total', names.forgotten() + resources.aliasesForgotten() - forgotten)
     counters.add('tail_resources_overflow_total', resources.overflowed() - overflowed)
     refusals.byReason.forEach((count, reason) => {
       counters.add('tail_metric_points_rejected_total', count, reason)

@@ -1,10 +1,11 @@
+import { type MetricPoints, PointShape, Temporality } from '../../model/metric-points.ts'
+import { runtimeMetrics, secondsPerUnit, type RuntimeMetric } from '../../model/runtime-metrics.ts'
 import { type Strings } from '../../runtime/strings.ts'
 import { type AttributeValue, type ByteSource, ValueKind } from './attribute-value.ts'
 import { KeyTable, UNKNOWN_KEY } from './key-table.ts'
 import { type DecoderLimits } from './limits.ts'
-import { growBuckets, growPoints, type MetricPoints, PointShape, Temporality } from './metric-points.ts'
+import { growBuckets, growPoints } from './metric-points.ts'
 import { PointRefusal, type RefusalTally } from './refusals.ts'
-import { runtimeMetrics, secondsPerUnit, type RuntimeMetric } from './runtime-metrics.ts'
 
 const ACCEPTED = -1
 const HIGH_WORD = 4294967296

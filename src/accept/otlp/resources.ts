@@ -1,6 +1,7 @@
 import { Language, type Resources } from '../../model/spans.ts'
 import { OTHER, type Strings } from '../../runtime/strings.ts'
 import { type DecoderLimits } from './limits.ts'
+import { createProcessAliases } from './process-aliases.ts'
 
 /** Who sent something: interned ids and a Language. */
 export interface Sender {
@@ -13,12 +14,17 @@ export interface Sender {
 
 export interface ResourceTable extends Resources {
   readonly rowOf: (sender: Readonly<Sender>) => number
+  /** Says that `identity` is another one of `process`. */
+  readonly noteAlias: (identity: number, process: number) => void
+  readonly processAlias: (process: number) => number
   /** Marks the strings that live rows name. */
   readonly mark: (strings: Uint8Array) => void
   /** Frees every row that `marked` leaves unmarked; freed rows are given out again. Sweep rows before strings. */
   readonly sweep: (marked: Uint8Array) => void
   /** Share of the limit in use, 0 to 1. */
   readonly fullness: () => number
+  /** Aliases dropped at once because there were too many, since the start. */
+  readonly aliasesForgotten: () => number
   /** Times that a sender got OVERFLOW_ROW, since the start. */
   readonly overflowed: () => number
   readonly bytes: () => number
@@ -31,6 +37,7 @@ const FIRST_ROWS = 64
 /** One row per distinct sender, found by open addressing over typed columns. */
 export function createResources(strings: Strings, limits: Pick<DecoderLimits, 'resourcesMax'>): ResourceTable {
   const rowsMax = limits.resourcesMax
+  const aliases = createProcessAliases(rowsMax)
   let service = new Uint32Array(FIRST_ROWS)
   let process = new Uint32Array(FIRST_ROWS)
   let host = new Uint32Array(FIRST_ROWS)
@@ -135,6 +142,9 @@ export function createResources(strings: Strings, limits: Pick<DecoderLimits, 'r
       const row = slots[slot] as number
       return row === OVERFLOW_ROW ? insert(sender, slot) : row
     },
+    noteAlias: aliases.note,
+    processAlias: aliases.processOf,
+    aliasesForgotten: aliases.forgotten,
     mark(marks) {
       for (let row = 0; row < rows; row++) {
         if (live[row] === 0) continue
@@ -142,6 +152,8 @@ export function createResources(strings: Strings, limits: Pick<DecoderLimits, 'r
       }
     },
     sweep(marked) {
+      // Their strings are not marked; whoever still sends says it again.
+      aliases.clear()
       free = []
       for (let row = rows - 1; row > OVERFLOW_ROW; row--) {
         if (live[row] === 1 && marked[row] !== 1) {
@@ -154,7 +166,7 @@ export function createResources(strings: Strings, limits: Pick<DecoderLimits, 'r
     },
     fullness: () => (liveRows - 1) / rowsMax,
     overflowed: () => overflowed,
-    bytes: () => service.length * 18 + slots.byteLength
+    bytes: () => service.length * 18 + slots.byteLength + aliases.bytes()
   }
 
   function larger<T extends Uint32Array | Uint8Array>(from: T, to: T): T {

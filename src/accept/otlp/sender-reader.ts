@@ -20,7 +20,8 @@ const keys = [
   'host.name',
   'process.pid',
   'telemetry.sdk.language',
-  'process.runtime.name'
+  'process.runtime.name',
+  'process.runtime.version'
 ] as const
 type Key = (typeof keys)[number]
 
@@ -71,7 +72,8 @@ export class SenderReader {
     else if (value.kind === ValueKind.number) this.#values[key] = this.#strings.internText(String(value.number))
   }
 
-  row(): number {
+  /** `hint` is what its spans say of its language, if it does not say so itself. */
+  row(hint: number = Language.unknown): number {
     const sender = this.#sender
     const name = this.#value('service.name') || this.#strings.internText(UNKNOWN_SERVICE)
     const namespace = this.#value('service.namespace')
@@ -81,7 +83,9 @@ export class SenderReader {
     const process = this.#process(sender.service)
     // Two processes whose names did not fit any more must not become one.
     sender.process = process === OTHER_ID ? 0 : process
-    sender.language = this.#language()
+    if (sender.process !== 0) this.#noteAliases(sender.process)
+    const language = this.#language()
+    sender.language = language === Language.unknown ? hint : language
     return this.#table.rowOf(sender)
   }
 
@@ -102,13 +106,39 @@ export class SenderReader {
     return host === 0 || pid === 0 ? 0 : this.#compose('pid', host, pid)
   }
 
+  /** Its weaker identities: someone else may know the process by one of those alone. */
+  #noteAliases(process: number): void {
+    const container = this.#value('k8s.container.name')
+    const uid = this.#value('k8s.pod.uid')
+    const pod = this.#value('k8s.pod.name')
+    const containerId = this.#value('container.id')
+    const pid = this.#value('process.pid')
+    if (uid !== 0) this.#noteAlias('uid', uid, container, process)
+    if (uid !== 0 && container !== 0) this.#noteAlias('uid', uid, 0, process)
+    if (pod !== 0) {
+      const name = this.#compose('joined', this.#value('k8s.namespace.name'), pod)
+      this.#noteAlias('pod', name, container, process)
+      if (container !== 0) this.#noteAlias('pod', name, 0, process)
+    }
+    if (containerId !== 0) this.#noteAlias('container', containerId, 0, process)
+    const host = this.#value('host.id') || this.#value('host.name')
+    if (host !== 0 && pid !== 0) this.#noteAlias('pid', host, pid, process)
+  }
+
+  #noteAlias(kind: SenderKind, a: number, b: number, process: number): void {
+    const identity = this.#compose(kind, a, b)
+    if (identity !== process && identity !== OTHER_ID) this.#table.noteAlias(identity, process)
+  }
+
   #language(): number {
     const sdk = this.#value('telemetry.sdk.language')
     const text = this.#strings.text(sdk)
     if (text === 'go') return Language.go
     if (text === 'rust') return Language.rust
     if (sdk !== 0) return Language.other
-    return this.#strings.text(this.#value('process.runtime.name')) === 'go' ? Language.go : Language.unknown
+    const isGo = this.#strings.text(this.#value('process.runtime.name')) === 'go'
+    const version = this.#strings.text(this.#value('process.runtime.version'))
+    return isGo || /^go\d/.test(version) ? Language.go : Language.unknown
   }
 
   #value(key: Key): number {

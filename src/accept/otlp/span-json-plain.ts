@@ -28,7 +28,7 @@ const Status = { code: 0, message: 1 } as const
 const statusFields = new KeyTable(Object.keys(Status))
 const Event = { timeUnixNano: 0, name: 1, attributes: 2 } as const
 const eventFields = new KeyTable(Object.keys(Event))
-const Link = { traceId: 0, spanId: 1 } as const
+const Link = { traceId: 0, spanId: 1, attributes: 2 } as const
 const linkFields = new KeyTable(Object.keys(Link))
 
 const TRACE_ID_WORDS = 4
@@ -251,8 +251,23 @@ export class SpanJsonPlain {
       seen |= 1 << field
       if (field === Link.traceId) traceIdOk = json.id(this.#linkTraceId, 0, TRACE_ID_WORDS)
       else if (field === Link.spanId) spanIdOk = json.id(this.#linkSpanId, 0, SPAN_ID_WORDS)
+      else if (field === Link.attributes) this.#linkAttributes()
       else json.skip()
     } while (json.goesOn(CLOSE_OBJECT))
     if (traceIdOk && spanIdOk) this.#writer.link(this.#linkTraceId, this.#linkSpanId)
+  }
+
+  /** Messages of a batch say when they were queued on their links. */
+  #linkAttributes(): void {
+    const json = this.#json
+    const { table, epochCodes } = this.#writer.keys
+    if (!json.opens(OPEN_LIST)) return
+    do {
+      json.keyValue()
+      const key = table.find(json.view, json.keyStart, json.keyEnd)
+      if (key === UNKNOWN_KEY || epochCodes[key]?.length === 0) continue
+      json.anyValue(this.#value)
+      this.#writer.epoch(key, this.#value)
+    } while (json.goesOn(CLOSE_LIST))
   }
 }

@@ -1,9 +1,10 @@
-import { Evidence, SpanFlag, type SpanBatch, type Want } from '../../model/spans.ts'
+import { Evidence, Language, SpanFlag, type SpanBatch, type Want } from '../../model/spans.ts'
 import { type Strings } from '../../runtime/strings.ts'
 import { type AttributeValue, type ByteSource, noBytes, numberFromText, ValueKind } from './attribute-value.ts'
 import { type ComposedNames } from './composed-names.ts'
+import { epochFromText, epochNs, epochExactNs } from './epoch.ts'
 import { EventWants } from './event-wants.ts'
-import { createSpanKeys, rpcPrefixBytes, type SpanKeys } from './known-keys.ts'
+import { createSpanKeys, Role, rpcPrefixBytes, type SpanKeys } from './known-keys.ts'
 import { type DecoderLimits } from './limits.ts'
 import { SpanRefusal } from './refusals.ts'
 import { growEvidence, growRows } from './span-batch.ts'
@@ -16,6 +17,8 @@ const HIGH_WORD = 4294967296
 const REMOTE_KNOWN_BIT = 0x100
 const REMOTE_BIT = 0x200
 const NS_PER_MS = 1e6
+/** The contrib packages of OpenTelemetry Go name their scopes by their import paths. */
+const GO_SCOPES = 'go.opentelemetry.io/'
 
 /**
  * Writes one span after the other into the batch, whatever format it is read from. The row after the last is the span
@@ -38,6 +41,8 @@ export class SpanWriter {
   #evidenceFirst = 0
   #evidenceRows = 0
   #nowMs = NaN
+  // What the spans of a resource say of its language, where it does not say so itself.
+  #language: number = Language.unknown
   readonly #batch: SpanBatch
   readonly #strings: Strings
   readonly #names: ComposedNames
@@ -54,7 +59,7 @@ export class SpanWriter {
     this.#names = tools.names
     this.#limits = tools.limits
     this.keys = createSpanKeys(tools.wants)
-    this.events = new EventWants(tools.wants)
+    this.events = new EventWants(tools.wants, tools.strings)
     this.#keepEvent = (code, field) => {
       this.#evidence(code, this.#sinceStart(this.#event.hi, this.#event.lo), field)
     }
@@ -69,7 +74,13 @@ export class SpanWriter {
   startOver(): void {
     this.#batch.n = 0
     this.#evidenceRows = 0
+    this.#language = Language.unknown
     this.overflowed = 0
+  }
+
+  /** Of the spans since the last resource. */
+  get languageHint(): number {
+    return this.#language
   }
 
   /** Starts a row; ranges given from now on point into `source`. */
@@ -119,6 +130,7 @@ export class SpanWriter {
   attribute(key: number, value: AttributeValue): void {
     const role = this.keys.roles[key] as number
     if (role !== 0) this.facts.note(role, value)
+    if (role === Role.rustMark) this.#language = Language.rust
     const numberCodes = this.keys.numberCodes[key] as readonly number[]
     if (numberCodes.length > 0) {
       const number =
@@ -132,6 +144,18 @@ export class SpanWriter {
       const id = this.#strings.intern(this.#source.bytes, value.start, value.end)
       for (const code of textCodes) this.#replaceEvidence(code, id)
     }
+    if ((this.keys.epochCodes[key] as readonly number[]).length > 0) this.epoch(key, value)
+  }
+
+  /** An attribute of the span or of one of its links that may say when it was put in a queue. */
+  epoch(key: number, value: AttributeValue): void {
+    if (value.kind === ValueKind.none) return
+    const { bytes } = this.#source
+    const said = value.kind === ValueKind.text ? epochFromText(bytes, value.start, value.end) : value.number
+    const ns = epochNs(said)
+    if (Number.isNaN(ns)) return
+    for (const code of this.keys.epochCodes[key] as readonly number[])
+      this.#earliestEvidence(code, ns, epochExactNs(said))
   }
 
   /** Ends the event that `events` was told of. The span's start must be known. */
@@ -181,12 +205,15 @@ export class SpanWriter {
   endScope(firstRow: number, scope: number, tailSampled: boolean): void {
     const { scope: column, flags, n } = this.#batch
     column.fill(scope, firstRow, n)
+    if (this.#language === Language.unknown && this.#strings.text(scope).startsWith(GO_SCOPES))
+      this.#language = Language.go
     if (!tailSampled) return
     for (let row = firstRow; row < n; row++) flags[row] = (flags[row] as number) | SpanFlag.tailSampled
   }
 
-  /** Gives the rows from `firstRow` on their resource: it may come after its spans. */
+  /** Gives the rows from `firstRow` on their resource, which may come after its spans; what they say of its language is forgotten. */
   endResource(firstRow: number, resource: number): void {
+    this.#language = Language.unknown
     this.#batch.resource.fill(resource, firstRow, this.#batch.n)
   }
 
@@ -225,6 +252,18 @@ export class SpanWriter {
       }
     }
     this.#evidence(code, a, 0)
+  }
+
+  #earliestEvidence(code: number, a: number, b: number): void {
+    const { evidence } = this.#batch
+    for (let row = this.#evidenceFirst; row < this.#evidenceRows; row++) {
+      if (evidence.code[row] !== code) continue
+      if ((evidence.a[row] as number) <= a) return
+      evidence.a[row] = a
+      evidence.b[row] = b
+      return
+    }
+    this.#evidence(code, a, b)
   }
 
   #evidence(code: number, a: number, b: number): void {

@@ -87,7 +87,7 @@ export class TracesJsonPlain {
         while (json.goesOn(CLOSE_LIST))
       }
     } while (json.goesOn(CLOSE_OBJECT))
-    if (this.#batch.n > firstRow) this.#writer.endResource(firstRow, this.#sender.row())
+    if (this.#batch.n > firstRow) this.#writer.endResource(firstRow, this.#sender.row(this.#writer.languageHint))
   }
 
   #resource(): void {

@@ -47,6 +47,7 @@ interface JsonEvent {
 interface JsonLink {
   readonly traceId?: unknown
   readonly spanId?: unknown
+  readonly attributes?: unknown
 }
 interface JsonStatus {
   readonly code?: unknown
@@ -105,7 +106,7 @@ export class TracesJson {
       this.#scopeSpans(json.object(list[i]))
     }
     json.leave()
-    if (this.#batch.n > firstRow) this.#writer.endResource(firstRow, this.#sender.row())
+    if (this.#batch.n > firstRow) this.#writer.endResource(firstRow, this.#sender.row(this.#writer.languageHint))
   }
 
   #scopeSpans({ scope, spans }: JsonScopeSpans): void {
@@ -238,10 +239,27 @@ export class TracesJson {
     const list = json.enter(links, 'links')
     for (let i = 0; i < list.length; i++) {
       json.at(i)
-      const { traceId, spanId } = json.object(list[i]) as JsonLink
+      const { traceId, spanId, attributes } = json.object(list[i]) as JsonLink
+      this.#linkAttributes(attributes)
       const traceIdOk = json.id(json.text(traceId, 'traceId'), this.#linkTraceId, 0, 4)
       const spanIdOk = json.id(json.text(spanId, 'spanId'), this.#linkSpanId, 0, 2)
       if (traceIdOk && spanIdOk) this.#writer.link(this.#linkTraceId, this.#linkSpanId)
+    }
+    json.leave()
+  }
+
+  /** Messages of a batch say when they were queued on their links. */
+  #linkAttributes(attributes: unknown): void {
+    const json = this.#json
+    const { keys } = this.#writer
+    const list = json.enter(attributes, 'attributes')
+    for (let i = 0; i < list.length; i++) {
+      json.at(i)
+      const { key, value } = json.object(list[i]) as JsonKeyValue
+      const known = keys.table.findText(json.text(key, 'key'))
+      if (known === UNKNOWN_KEY || keys.epochCodes[known]?.length === 0) continue
+      json.anyValue(value)
+      this.#writer.epoch(known, json.value)
     }
     json.leave()
   }

@@ -73,7 +73,7 @@ export class TracesProtobuf {
       else if (tag === SCOPE_SPANS) this.#scopeSpans(cursor.length(end))
       else cursor.skip(tag, resourceSpansShape, end)
     }
-    if (this.#batch.n > firstRow) this.#writer.endResource(firstRow, this.#sender.row())
+    if (this.#batch.n > firstRow) this.#writer.endResource(firstRow, this.#sender.row(this.#writer.languageHint))
   }
 
   #scopeSpans(end: number): void {

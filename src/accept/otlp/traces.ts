@@ -51,7 +51,7 @@ export function createSpanDecoder(tools: DecoderTools & { readonly wants: readon
     emptyBatch(batch, limits.idleRowsMax)
     tally.reset()
     writer.beginRequest(nowMs)
-    const forgotten = names.forgotten()
+    const forgotten = names.forgotten() + resources.aliasesForgotten()
     const overflowed = resources.overflowed()
     let whole = false
     try {
@@ -63,7 +63,7 @@ export function createSpanDecoder(tools: DecoderTools & { readonly wants: readon
     const refusals = tally.finish()
     counters.add('tail_spans_received_total', batch.n)
     counters.add('tail_evidence_overflow_total', writer.overflowed)
-    counters.add('tail_composed_names_forgotten_total', names.forgotten() - forgotten)
+    counters.add('tail_composed_names_forgotten_total', names.forgotten() + resources.aliasesForgotten() - forgotten)
     counters.add('tail_resources_overflow_total', resources.overflowed() - overflowed)
     if (refusals.rejected > 0) {
       refusals.byReason.forEach((count, reason) => {

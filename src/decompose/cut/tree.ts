@@ -2,8 +2,11 @@ import { Evidence, Kind, type Resources, type TraceColumns } from '../../model/s
 import { growFloats, growInts } from '../scratch.ts'
 import { createSorter } from './sort.ts'
 
-/** What kind of waiting a span is by its name alone; decided by the wait-span evidence. */
-export const Trait = { none: 0, wait: 1, transport: 2 } as const
+/**
+ * What a span is by its name alone; decided by the wait-span evidence and the user's rules. A handler is the part of its parent
+ * that does the work; of a ruled span a rule says what its own time was.
+ */
+export const Trait = { none: 0, wait: 1, transport: 2, handler: 3, ruled: 4 } as const
 
 /**
  * One trace as a tree, on the root host's clock. Arrays are indexed by row and reused for the next trace.
@@ -73,6 +76,14 @@ export function inOtherProcess(resources: Resources, a: number, b: number): bool
   const processA = resources.process[a] as number
   const processB = resources.process[b] as number
   return processA !== 0 && processB !== 0 && processA !== processB
+}
+
+/** The operation whose code a span runs. */
+export function operationOf(tree: Tree, row: number): number {
+  const { operation } = tree.trace
+  if (tree.trait[row] !== Trait.handler) return operation[row] as number
+  const parent = tree.parent[row] as number
+  return operation[parent >= 0 ? parent : row] as number
 }
 
 /** A child that its parent does not wait for: the consumer of a producer, or a span that links to its parent. */

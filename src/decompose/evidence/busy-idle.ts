@@ -1,4 +1,5 @@
 import { Grade, Phase } from '../../model/phases.ts'
+import { SpanFlag } from '../../model/spans.ts'
 import type { EvidenceSource, SpanView } from './source.ts'
 
 const BUSY = 0
@@ -12,7 +13,8 @@ const TOLERANCE_NS = 100_000
  * theirs it is at most what the span's own code ran for. Allocator time and preemption hide in it, so it is inferred. The
  * rest of the self time was waiting: not processing, whatever the operation's body needs.
  *
- * Releases before 0.32 miscount nested enters; then the sum does not match the span and nothing is claimed.
+ * Releases before 0.32 miscount nested enters; then the sum does not match the span and nothing is claimed. The two come
+ * last of a span's attributes and are the first to go at the SDK's limit: missing there, they are unknown and not zero.
  */
 export const busyIdle: EvidenceSource = {
   name: 'busy_idle',
@@ -32,12 +34,13 @@ export const busyIdle: EvidenceSource = {
       return
     }
     const ownNs = busyNs - busyOfChildrenNs(view)
+    // Children with more polls than their parent had are tasks of their own: what is left for its own code nobody knows.
     if (ownNs < 0) claims.conflict()
-    claims.upTo(Phase.processing, Grade.inferred, Math.max(0, Math.round(ownNs)))
+    else if (!Number.isNaN(ownNs)) claims.upTo(Phase.processing, Grade.inferred, Math.round(ownNs))
   }
 }
 
-/** Busy time of children polled inside this span: same process, and over before it (a spawned task may outlive it). */
+/** Busy time of children polled inside this span: same process, and over before it (a spawned task may outlive it). NaN = unknown. */
 function busyOfChildrenNs(view: SpanView): number {
   const { tree, span } = view
   let sumNs = 0
@@ -49,6 +52,10 @@ function busyOfChildrenNs(view: SpanView): number {
     if (!inside || tree.owner[child] === child) continue
     const busyNs = view.numberOf(child, BUSY)
     if (busyNs > 0) sumNs += busyNs
+    else if (Number.isNaN(busyNs) && isDropped(view, child)) return NaN
   }
   return sumNs
 }
+
+const isDropped = ({ tree }: SpanView, span: number): boolean =>
+  ((tree.trace.flags[span] as number) & SpanFlag.droppedAttributes) !== 0

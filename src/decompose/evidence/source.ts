@@ -24,6 +24,8 @@ export interface Claims {
   readonly amount: (phase: number, grade: number, ns: number) => void
   /** As much of an amount as is left, and no more to this phase afterwards: an upper bound, never a conflict. */
   readonly upTo: (phase: number, grade: number, ns: number) => void
+  /** As much of an interval as is left after all of its grade: said without knowing what else is claimed, so never a conflict. */
+  readonly spare: (phase: number, grade: number, fromNs: number, toNs: number) => void
   /** The evidence contradicts itself and claims nothing. */
   readonly conflict: () => void
 }
@@ -35,4 +37,23 @@ export interface EvidenceSource {
   /** Kept by the decoder for it; `number(0)` reads the first, and so on. */
   readonly wants: readonly Want[]
   readonly claim: (view: SpanView, claims: Claims) => void
+}
+
+/** What a source of leads may read of an entry span. */
+export interface LeadView {
+  readonly tree: Tree
+  readonly span: number
+  /** Start of the span as it was sent, in ns since 1970 (256 ns apart at best). */
+  readonly startEpochNs: number
+  readonly number: (want: number) => number
+  /** How exact a moment is, in ns. */
+  readonly exactNs: (want: number) => number
+}
+
+/** Proof of how long a request waited before its entry span began. */
+export interface LeadSource {
+  readonly name: string
+  readonly wants: readonly Want[]
+  /** ns, NaN when it says nothing of this span. Negative and absurd ones are the caller's to refuse. */
+  readonly leadNs: (view: LeadView) => number
 }

@@ -3,19 +3,24 @@ import type { EvidenceSource } from './source.ts'
 
 const ACQUIRED_SIC = 0
 const ACQUIRED = 1
-const LB_PICK = 2
-const TOWER_BUFFER = 3
+const NAME_RESOLVED = 2
+const LB_PICK = 4
+const TOWER_BUFFER = 6
 
 /**
- * Events that end a wait: sqlx says how long it took to acquire a connection (the misspelling is its own), gRPC when the load
- * balancer had picked, tower's Buffer when the worker took the request up (both waited since the span began).
+ * Events that end a wait: sqlx says how long it took to acquire a connection (the misspelling is its own), gRPC when names were
+ * resolved and when the load balancer had picked, tower's Buffer when the worker took the request up (all since the span began).
+ * gRPC's C++ core ends its events with a full stop, Go and Java do not.
  */
 export const waitEvents: EvidenceSource = {
   name: 'wait_events',
   wants: [
     { from: 'event', field: 'aquired_after_secs' },
     { from: 'event', field: 'acquired_after_secs' },
+    { from: 'event', name: 'Delayed name resolution complete' },
+    { from: 'event', name: 'Delayed name resolution complete.' },
     { from: 'event', name: 'Delayed LB pick complete' },
+    { from: 'event', name: 'Delayed LB pick complete.' },
     { from: 'event', name: 'processing request', where: { key: 'target', equals: 'tower::buffer::worker' } }
   ],
   claim(view, claims) {
@@ -25,9 +30,15 @@ export const waitEvents: EvidenceSource = {
     const waitedFromStart = (atNs: number): void => {
       claims.placed(Phase.queueWait, Grade.measured, view.startNs, atNs)
     }
+    const resolvedFromStart = (atNs: number): void => {
+      claims.placed(Phase.network, Grade.measured, view.startNs, atNs)
+    }
     view.events(ACQUIRED_SIC, acquired)
     view.events(ACQUIRED, acquired)
+    view.events(NAME_RESOLVED, resolvedFromStart)
+    view.events(NAME_RESOLVED + 1, resolvedFromStart)
     view.events(LB_PICK, waitedFromStart)
+    view.events(LB_PICK + 1, waitedFromStart)
     view.events(TOWER_BUFFER, waitedFromStart)
   }
 }

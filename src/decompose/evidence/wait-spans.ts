@@ -9,15 +9,18 @@ const waitNames: ReadonlySet<string> = new Set([
   'pool.acquire',
   // otelhttptrace: a connection of the client's pool, with whatever it took to make one as children.
   'http.getconn',
-  // Knative queue-proxy.
+  // Knative: the queue-proxy's breaker, and the activator's.
   'queue_wait',
+  'throttler_try',
   // Google Pub/Sub clients; the names changed between versions.
   'publisher flow control',
   'publisher batching',
   'subscriber flow control',
   'subscriber concurrency control',
   'subscribe scheduler',
-  'subscriber scheduler'
+  'subscriber scheduler',
+  'publish scheduler',
+  'publisher scheduler'
 ])
 
 /** Parts of making a connection or moving bytes, of otelhttptrace: wire time, never the peer's. */
@@ -31,13 +34,21 @@ const transportNames: ReadonlySet<string> = new Set([
 ])
 
 const KOTEL_SCOPE = 'github.com/twmb/franz-go/plugin/kotel'
+/** Beyla was given to OpenTelemetry as OBI. */
+const EBPF_SCOPE = /(^|[/.-])(obi|beyla|ebpf-instrumentation)($|[/.-])/
+const HANDLER_NAME = 'processing'
 
 /**
- * Trait of a span by its name, instrumentation scope and kind. kotel's `{topic} receive` lasts from prefetched to polled, so
+ * Trait of a span by its name, instrumentation scope and kind. Beyla and OBI split a request into `in queue` and `processing`:
+ * three spans that are one request, whose code is the SERVER span's whatever the third is called. kotel's `{topic} receive` lasts from prefetched to polled, so
  * it is a queue; other libraries' CONSUMER spans called `receive` are polls for messages, and are not.
  */
 export function traitByName(name: string, scope: string, kind: number): number {
   if (waitNames.has(name)) return Trait.wait
   if (transportNames.has(name)) return Trait.transport
+  if (name === HANDLER_NAME) return kind === Kind.internal && EBPF_SCOPE.test(scope) ? Trait.handler : Trait.none
   return kind === Kind.consumer && name.endsWith(' receive') && scope === KOTEL_SCOPE ? Trait.wait : Trait.none
 }
+
+/** Whether the name alone does not decide. */
+export const isNameAmbiguous = (name: string): boolean => name === HANDLER_NAME || name.endsWith(' receive')

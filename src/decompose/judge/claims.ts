@@ -1,8 +1,9 @@
-import { Evidence } from '../../model/spans.ts'
 import { GRADES, Grade, Phase, PHASES } from '../../model/phases.ts'
-import type { Tree } from '../cut/tree.ts'
-import { evidenceSources } from '../evidence/index.ts'
+import { Trait, type Tree } from '../cut/tree.ts'
+import type { BoundClaims, Sources } from '../evidence/index.ts'
 import type { Claims, SpanView } from '../evidence/source.ts'
+import type { Tally } from '../evidence/tally.ts'
+import { type LoggedClaim, whyClipped } from './claim-log.ts'
 import { enlarge, growFloats, growInts } from '../scratch.ts'
 
 /** Books ns of a span to a phase. */
@@ -22,7 +23,8 @@ export interface Pieces {
 
 export interface ClaimResolver {
   readonly pieces: Pieces
-  readonly begin: () => void
+  /** For the sake of the log: whose pieces they are, a unit or -1. */
+  readonly begin: (unit: number) => void
   readonly addPiece: (fromNs: number, toNs: number, left: number, right: number) => void
   /**
    * Applies every claim on the span to its pieces: measured before inferred before estimated, placed before unplaced, each
@@ -30,20 +32,29 @@ export interface ClaimResolver {
    * Afterwards `restNs` says what is left of each piece. Returns whether `processing` was bounded from above.
    */
   readonly resolve: (tree: Tree, span: number, share: number, book: Book) => boolean
-  readonly forgetConflicts: () => void
-  /** Conflicts since they were forgotten, by source, into `cells`; returns their sum. */
-  readonly countConflicts: (cells: Float64Array) => number
+  /** Keeps every claim from now on, or with undefined no more. Not for the hot path. */
+  readonly logTo: (log: LoggedClaim[] | undefined) => void
 }
 
-const firstCode: readonly number[] = evidenceSources.reduce<number[]>((codes, _, index) => {
-  const before = evidenceSources[index - 1]
-  return [...codes, before === undefined ? Evidence.firstWanted : (codes[index - 1] as number) + before.wants.length]
-}, [])
+/** Evidence that speaks of this many times its span is in the wrong unit; what clocks and rounding do is far below. */
+const IMPLAUSIBLE_TIMES = 4
+const IMPLAUSIBLE_NS = 100_000
 
-const Sort = { placed: 0, amount: 1, upTo: 2 } as const
+const BOUNDED = 'other evidence says that there was no more of it'
+const NOTHING = {
+  phase: Phase.unattributed,
+  grade: 0,
+  askedNs: 0,
+  bookedNs: 0,
+  note: 'contradicts itself: claims nothing'
+}
+
+const ALL_BITS = -1
+
+const Sort = { placed: 0, amount: 1, upTo: 2, spare: 3 } as const
 
 /** Collects the claims of a span's sources, then books them in the order of their strength. */
-export function createClaimResolver(): ClaimResolver {
+export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolver {
   const pieces: Pieces = {
     n: 0,
     fromNs: growFloats(16),
@@ -69,9 +80,9 @@ export function createClaimResolver(): ClaimResolver {
   let takenFrom = growFloats(16)
   let takenTo = growFloats(16)
   let takenBy = growInts(16)
-  const conflicts = new Float64Array(evidenceSources.length)
-  let conflictsSum = 0
   const phaseOpen = new Uint8Array(PHASES)
+  let log: LoggedClaim[] | undefined
+  let unit = -1
   let source = 0
   let base = 0
 
@@ -98,6 +109,28 @@ export function createClaimResolver(): ClaimResolver {
     }
   } satisfies SpanView
 
+  /** The sources that anything was kept for; a rule may speak of a span by its name alone. */
+  function bitsOf(span: number): number {
+    const { evidence, evidenceEnd } = view.tree.trace
+    if (view.tree.trait[span] === Trait.ruled) return ALL_BITS
+    let bits = 0
+    const end = evidenceEnd[span] as number
+    for (let i = span === 0 ? 0 : (evidenceEnd[span - 1] as number); i < end; i++) {
+      bits |= sources.claimBits[evidence.code[i] as number] as number
+    }
+    return bits
+  }
+
+  function collectClaims(bits: number): void {
+    for (let i = 0; i < sources.claims.length; i++) {
+      if ((bits & (1 << i)) === 0) continue
+      const bound = sources.claims[i] as BoundClaims
+      source = bound.index
+      base = bound.firstCode
+      bound.source.claim(view, collect)
+    }
+  }
+
   function addClaim(which: number, toPhase: number, withGrade: number, from: number, to: number): void {
     if (claims === sort.length) {
       sort = enlarge(sort, claims + 1)
@@ -114,18 +147,31 @@ export function createClaimResolver(): ClaimResolver {
     b[claims] = to
     sourceOf[claims++] = source
   }
+  /** A length that cannot be is counted and claims nothing. */
+  function isPlausible(toPhase: number, withGrade: number, ns: number): boolean {
+    const mostNs = IMPLAUSIBLE_TIMES * (view.endNs - view.startNs) + IMPLAUSIBLE_NS
+    if (ns >= 0 && ns <= mostNs) return true
+    tally.doubt(source)
+    const note = ns >= 0 ? 'implausible: far longer than its span' : 'implausible: negative'
+    log?.push({ unit, span: view.span, source, phase: toPhase, grade: withGrade, askedNs: ns, bookedNs: 0, note })
+    return false
+  }
   const collect: Claims = {
     placed: (toPhase, withGrade, fromNs, toNs) => {
-      addClaim(Sort.placed, toPhase, withGrade, fromNs, toNs)
+      if (isPlausible(toPhase, withGrade, toNs - fromNs)) addClaim(Sort.placed, toPhase, withGrade, fromNs, toNs)
     },
     amount: (toPhase, withGrade, ns) => {
-      addClaim(Sort.amount, toPhase, withGrade, ns, 0)
+      if (isPlausible(toPhase, withGrade, ns)) addClaim(Sort.amount, toPhase, withGrade, ns, 0)
     },
     upTo: (toPhase, withGrade, ns) => {
-      addClaim(Sort.upTo, toPhase, withGrade, ns, 0)
+      if (isPlausible(toPhase, withGrade, ns)) addClaim(Sort.upTo, toPhase, withGrade, ns, 0)
+    },
+    spare: (toPhase, withGrade, fromNs, toNs) => {
+      addClaim(Sort.spare, toPhase, withGrade, fromNs, toNs)
     },
     conflict: () => {
-      countConflict(source)
+      tally.conflict(source)
+      log?.push({ ...NOTHING, unit, span: view.span, source })
     }
   }
 
@@ -149,9 +195,11 @@ export function createClaimResolver(): ClaimResolver {
       const from = Math.max(openStart, fromNs)
       const to = Math.min(openEnd, toNs)
       if (to <= from) continue
-      tookNs += to - from
       const piece = openPiece[i] as number
-      pieces.restNs[piece] = (pieces.restNs[piece] as number) - (to - from)
+      // Amounts are taken from a piece wherever in it: less may be left than is open.
+      const ns = Math.min(to - from, pieces.restNs[piece] as number)
+      tookNs += ns
+      pieces.restNs[piece] = (pieces.restNs[piece] as number) - ns
       openTo[i] = from
       if (to < openEnd) addOpen(to, openEnd, piece)
     }
@@ -161,8 +209,13 @@ export function createClaimResolver(): ClaimResolver {
   function bookPlaced(claim: number, whole: boolean, book: Book): void {
     const fromNs = a[claim] as number
     const toNs = b[claim] as number
-    if (phaseOpen[phase[claim] as number] === 0) return
+    if (phaseOpen[phase[claim] as number] === 0) {
+      logClaim(claim, toNs - fromNs, 0, BOUNDED)
+      return
+    }
+    const ownNs = log === undefined ? 0 : ownOf(fromNs, toNs)
     const tookNs = take(fromNs, toNs)
+    if (log !== undefined) logClaim(claim, toNs - fromNs, tookNs, whyNotAll(claim, ownNs, tookNs))
     if (tookNs > 0) book(view.span, phase[claim] as number, grade[claim] as number, tookNs)
     let excusedNs = 0
     for (let i = 0; i < taken; i++) {
@@ -177,26 +230,59 @@ export function createClaimResolver(): ClaimResolver {
     takenFrom[taken] = fromNs
     takenTo[taken] = toNs
     takenBy[taken++] = sourceOf[claim] as number
-    if (whole && tookNs + excusedNs < toNs - fromNs) countConflict(sourceOf[claim] as number)
+    if (whole && tookNs + excusedNs < toNs - fromNs) tally.conflict(sourceOf[claim] as number)
+  }
+
+  function bookSpare(claim: number, book: Book): void {
+    if (phaseOpen[phase[claim] as number] === 0) return
+    const tookNs = take(a[claim] as number, b[claim] as number)
+    if (tookNs > 0) book(view.span, phase[claim] as number, grade[claim] as number, tookNs)
   }
 
   function bookAmount(claim: number, share: number, book: Book): void {
     const askedNs = Math.floor((a[claim] as number) * share)
     const to = phase[claim] as number
-    if (phaseOpen[to] === 1) {
+    if (phaseOpen[to] === 0) logClaim(claim, askedNs, 0, BOUNDED)
+    else {
       const tookNs = Math.min(askedNs, restNs())
+      logClaim(claim, askedNs, tookNs, tookNs < askedNs ? 'no more own time is left' : '')
       if (tookNs > 0) {
         spread(tookNs)
         book(view.span, to, grade[claim] as number, tookNs)
       }
-      if (tookNs < askedNs && sort[claim] === Sort.amount) countConflict(sourceOf[claim] as number)
+      if (tookNs < askedNs && sort[claim] === Sort.amount) tally.conflict(sourceOf[claim] as number)
     }
     if (sort[claim] === Sort.upTo) phaseOpen[to] = 0
   }
 
-  function countConflict(by: number): void {
-    conflicts[by] = (conflicts[by] as number) + 1
-    conflictsSum += 1
+  function logClaim(claim: number, askedNs: number, bookedNs: number, note: string): void {
+    log?.push({
+      unit,
+      span: view.span,
+      source: sourceOf[claim] as number,
+      phase: phase[claim] as number,
+      grade: grade[claim] as number,
+      askedNs,
+      bookedNs,
+      note
+    })
+  }
+
+  /** How much of an interval is the span's own time, whoever has claimed it. */
+  function ownOf(fromNs: number, toNs: number): number {
+    let sumNs = 0
+    for (let i = 0; i < pieces.n; i++) {
+      const overlapNs = Math.min(toNs, pieces.toNs[i] as number) - Math.max(fromNs, pieces.fromNs[i] as number)
+      sumNs += Math.max(0, overlapNs)
+    }
+    return sumNs
+  }
+
+  function whyNotAll(claim: number, ownNs: number, tookNs: number): string {
+    const fromNs = a[claim] as number
+    const toNs = b[claim] as number
+    const insideNs = Math.max(0, Math.min(toNs, view.endNs) - Math.max(fromNs, view.startNs))
+    return whyClipped({ outsideNs: toNs - fromNs - insideNs, notOwnNs: insideNs - ownNs, claimedNs: ownNs - tookNs })
   }
 
   function restNs(): number {
@@ -220,7 +306,11 @@ export function createClaimResolver(): ClaimResolver {
 
   return {
     pieces,
-    begin() {
+    logTo(to) {
+      log = to
+    },
+    begin(of) {
+      unit = of
       pieces.n = 0
     },
     addPiece(fromNs, toNs, left, right) {
@@ -244,10 +334,7 @@ export function createClaimResolver(): ClaimResolver {
       view.startNs = tree.startNs[span] as number
       view.endNs = tree.endNs[span] as number
       claims = opens = taken = 0
-      for (source = 0; source < evidenceSources.length; source++) {
-        base = firstCode[source] as number
-        evidenceSources[source]?.claim(view, collect)
-      }
+      collectClaims(bitsOf(span))
       if (claims === 0) return false
       for (let i = 0; i < pieces.n; i++) addOpen(pieces.fromNs[i] as number, pieces.toNs[i] as number, i)
       phaseOpen.fill(1)
@@ -256,18 +343,15 @@ export function createClaimResolver(): ClaimResolver {
           if (grade[claim] === strength && sort[claim] === Sort.placed) bookPlaced(claim, share === 1, book)
         }
         for (let claim = 0; claim < claims; claim++) {
-          if (grade[claim] === strength && sort[claim] !== Sort.placed) bookAmount(claim, share, book)
+          if (grade[claim] === strength && (sort[claim] === Sort.amount || sort[claim] === Sort.upTo)) {
+            bookAmount(claim, share, book)
+          }
+        }
+        for (let claim = 0; claim < claims; claim++) {
+          if (grade[claim] === strength && sort[claim] === Sort.spare) bookSpare(claim, book)
         }
       }
       return phaseOpen[Phase.processing] === 0
-    },
-    forgetConflicts() {
-      if (conflictsSum > 0) conflicts.fill(0)
-      conflictsSum = 0
-    },
-    countConflicts(cells) {
-      if (conflictsSum > 0) cells.set(conflicts)
-      return conflictsSum
     }
   }
 }

@@ -1,12 +1,16 @@
 import { GRADES, Grade, Phase, PHASE_SLOTS, UNATTRIBUTED_SLOT } from '../../model/phases.ts'
-import { Evidence, Kind } from '../../model/spans.ts'
+import { Kind } from '../../model/spans.ts'
 import { createCover } from '../cut/cover.ts'
-import { Trait, type Tree } from '../cut/tree.ts'
+import { operationOf, Trait, type Tree } from '../cut/tree.ts'
 import { type Cut, Fill } from '../cut/cut.ts'
 import { coverRank } from '../cut/walk.ts'
 import type { Bodies } from '../learned/bodies.ts'
 import type { Edges } from '../learned/edges.ts'
+import { hasEvidence, type Sources } from '../evidence/index.ts'
+import type { Tally } from '../evidence/tally.ts'
+import type { Spreads } from '../learned/spreads.ts'
 import { enlarge, growFloats, growInts } from '../scratch.ts'
+import type { LoggedClaim } from './claim-log.ts'
 import { createClaimResolver } from './claims.ts'
 
 /** Marks of a verdict row. */
@@ -43,23 +47,27 @@ export interface Verdict {
 export interface Judge {
   readonly verdict: Verdict
   readonly begin: (tree: Tree, cut: Cut) => void
+  readonly logTo: (log: LoggedClaim[] | undefined) => void
   /** Judges units [from, to). Units are judged from the last down, because a unit uses those it asked for. */
   readonly judge: (from: number, to: number) => void
   /** The span's own time, all children considered; PHASE_SLOTS cells from `at`. Returns what in-process children cover. */
   readonly ownTime: (span: number, phaseNs: Float64Array, at: number) => number
-  /** Conflicts since `begin`, by source, into `cells`; returns their sum. */
-  readonly countConflicts: (cells: Float64Array) => number
 }
 
 export interface JudgeTools {
   readonly bodies: Bodies
   readonly edges: Edges
+  readonly sources: Sources
+  readonly tally: Tally
+  readonly spreads: Spreads
+  /** Time over the median but within the piece's spread is processing. */
+  readonly spread: boolean
 }
 
 /** Reads what the process has learned and says what every section of a cut was. */
 export function createJudge(tools: JudgeTools): Judge {
-  const { bodies, edges } = tools
-  const claims = createClaimResolver()
+  const { bodies, edges, spreads } = tools
+  const claims = createClaimResolver(tools.sources, tools.tally)
   const { pieces } = claims
   const ownCover = createCover()
   const verdict: Verdict = {
@@ -132,7 +140,7 @@ export function createJudge(tools: JudgeTools): Judge {
     verdict.pieceNs[piece] = ns
   }
 
-  const operationAt = (row: number): number => (row < 0 ? 0 : (tree.trace.operation[row] as number))
+  const operationAt = (row: number): number => (row < 0 ? 0 : operationOf(tree, row))
 
   /** Own time of a span between two rows (-1 = its edge) that no claim explains. */
   function bookRest(span: number, left: number, right: number, restNs: number, book: typeof addRow): void {
@@ -173,27 +181,26 @@ export function createJudge(tools: JudgeTools): Judge {
     rowFlags = 0
   }
 
-  /** Processing up to what the operation's body needs for this piece; what is over it nothing proves. */
+  /** Processing up to what the operation's body needs for this piece; what is far over it nothing proves. */
   function bookBody(span: number, left: number, right: number, restNs: number, book: typeof addRow): void {
     if (book === addRow) addPiece(span, left, right, restNs)
     if (restNs === 0) return
     let bodyNs = 0
     if (!processingBounded) {
       const service = tree.service[span] as number
-      const medianNs = bodies.medianNs(service, operationAt(span), operationAt(left), operationAt(right))
-      if (medianNs > 0) bodyNs = Math.min(restNs, medianNs)
+      const body = bodies.rowOf(service, operationAt(span), operationAt(left), operationAt(right))
+      const medianNs = body < 0 ? NaN : bodies.medianNs(body)
+      if (medianNs > 0) bodyNs = restNs <= medianNs || isUsual(service, body, restNs) ? restNs : medianNs
     }
     if (bodyNs > 0) book(span, Phase.processing, Grade.inferred, bodyNs)
     if (restNs > bodyNs) book(span, Phase.unattributed, Grade.measured, restNs - bodyNs)
   }
 
-  function hasEvidence(span: number): boolean {
-    const { evidence, evidenceEnd } = tree.trace
-    const end = evidenceEnd[span] as number
-    for (let i = span === 0 ? 0 : (evidenceEnd[span - 1] as number); i < end; i++) {
-      if ((evidence.code[i] as number) >= Evidence.firstWanted) return true
-    }
-    return false
+  /** Within the spread of its like, or too little over the median to matter to a request: what the code needed this time. */
+  function isUsual(service: number, body: number, restNs: number): boolean {
+    if (!tools.spread) return false
+    if (restNs <= bodies.usualNs(body)) return true
+    return restNs - bodies.medianNs(body) <= spreads.unnoticedNs(service)
   }
 
   /** The part of the span's self time that the unit sees of it. */
@@ -226,9 +233,9 @@ export function createJudge(tools: JudgeTools): Judge {
 
   /** Sections [first, end) are one span's within one unit. */
   function judgeSpan(span: number, first: number, end: number): void {
-    const evidence = hasEvidence(span)
+    const evidence = tree.trait[span] === Trait.ruled || hasEvidence(tree.trace, span)
     let selfNs = 0
-    if (evidence) claims.begin()
+    if (evidence) claims.begin(unit)
     for (let section = first; section < end; section++) {
       const fromNs = cut.fromNs[section] as number
       const toNs = cut.toNs[section] as number
@@ -294,6 +301,7 @@ export function createJudge(tools: JudgeTools): Judge {
 
   return {
     verdict,
+    logTo: claims.logTo,
     begin(ofTree, ofCut) {
       tree = ofTree
       cut = ofCut
@@ -304,7 +312,6 @@ export function createJudge(tools: JudgeTools): Judge {
         growPieces(cut.sections)
       }
       verdict.rows = verdict.pieces = 0
-      claims.forgetConflicts()
     },
     judge(from, to) {
       if (to > verdict.partial.length || to * PHASE_SLOTS > verdict.phaseNs.length) growUnits(to)
@@ -318,7 +325,7 @@ export function createJudge(tools: JudgeTools): Judge {
         const cell = at + phase * GRADES + (phase === Phase.unattributed ? 0 : grade)
         phaseNs[cell] = (phaseNs[cell] as number) + ns
       }
-      claims.begin()
+      claims.begin(-1)
       eachOwnPiece(span, (fromNs, toNs, child, left, right) => {
         const ns = toNs - fromNs
         const rank = child < 0 ? -1 : coverRank(tree, child)
@@ -330,7 +337,6 @@ export function createJudge(tools: JudgeTools): Judge {
       })
       bookPieces(span, 1, book)
       return inProcessNs
-    },
-    countConflicts: claims.countConflicts
+    }
   }
 }

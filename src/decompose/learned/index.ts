@@ -1,24 +1,40 @@
+import type { Resources } from '../../model/spans.ts'
 import type { Strings } from '../../runtime/strings.ts'
 import type { DecomposeSettings } from '../settings.ts'
 import { type Bodies, createBodies } from './bodies.ts'
 import { type Clocks, createClocks } from './clocks.ts'
 import { createEdges, type Edges } from './edges.ts'
+import { createRuntimeMetrics, type RuntimeMetrics, type RuntimeRow } from './runtime-metrics/index.ts'
+import { createServers, type Servers } from './servers.ts'
+import { aroundNames, createSpreads, type Spreads } from './spreads.ts'
+
+/** Pieces that a class needs before anything is unusual against it. */
+const SPREAD_PIECES_MIN = 30
 
 /** What a running service has learned, in names: the same object live and offline. */
 export interface LearnedDump {
   readonly schema: 'tailspan.learned.decompose/1'
-  /** service, span, before, after, pieces seen, median in ns. */
-  readonly bodies: readonly (readonly [string, string, string, string, number, number])[]
+  /** service, span, before, after, pieces seen, median in ns, and how long they may be to be usual. */
+  readonly bodies: readonly (readonly [string, string, string, string, number, number, number])[]
   /** service, span name of an instrumented call. */
   readonly edges: readonly (readonly [string, string])[]
   /** from, to, ns that the second clock runs ahead. */
   readonly clocks: readonly (readonly [string, string, number])[]
+  /** service, span, before, after, pieces seen; in ns the median, what is no longer than usual, and the 95th percentile. */
+  readonly spreads: readonly (readonly [string, string, string, string, number, number, number, number])[]
+  /** process, operation, servers that its requests queue for. */
+  readonly servers: readonly (readonly [string, string, number])[]
+  /** Runtime figures by process and interval; none in dumps of older versions. */
+  readonly runtime?: readonly RuntimeRow[]
 }
 
 export interface Learned {
   readonly bodies: Bodies
   readonly edges: Edges
   readonly clocks: Clocks
+  readonly spreads: Spreads
+  readonly servers: Servers
+  readonly runtime: RuntimeMetrics
   readonly publish: () => void
   readonly dump: () => LearnedDump
   /** Takes over a dump; unknown shapes throw with the path of what is wrong. */
@@ -27,23 +43,50 @@ export interface Learned {
   readonly bytes: () => number
 }
 
-export function createLearned(settings: DecomposeSettings, strings: Strings): Learned {
+export function createLearned(
+  settings: DecomposeSettings,
+  tools: { readonly strings: Strings; readonly resources: Resources }
+): Learned {
+  const { strings } = tools
   const bodies = createBodies({ piecesMin: settings.bodyPiecesMin, rowsMax: settings.bodiesMax })
   const edges = createEdges(settings.edgesMax)
   const clocks = createClocks(settings.clockPairsMax)
+  const { spreadsMax, queuesMax } = settings.inference
+  const spreads = createSpreads({ piecesMin: SPREAD_PIECES_MIN, rowsMax: spreadsMax })
+  const servers = createServers(queuesMax)
+  const runtime = createRuntimeMetrics(
+    { instancesMax: settings.runtimeInstancesMax, intervalsPerFigure: settings.runtimeIntervalsMax },
+    tools
+  )
 
   function dump(): LearnedDump {
     const text = strings.text
     const bodyRows: LearnedDump['bodies'][number][] = []
-    bodies.each((key, pieces, medianNs) => {
+    bodies.each((key, pieces, medianNs, usualNs) => {
       const [service = 0, span = 0, before = 0, after = 0] = key
-      bodyRows.push([text(service), text(span), text(before), text(after), pieces, medianNs])
+      bodyRows.push([text(service), text(span), text(before), text(after), pieces, medianNs, usualNs])
     })
     const edgeRows: LearnedDump['edges'][number][] = []
     edges.each((service, call) => edgeRows.push([text(service), text(call)]))
     const clockRows: LearnedDump['clocks'][number][] = []
     clocks.each((from, to, offsetNs) => clockRows.push([text(from), text(to), offsetNs]))
-    return { schema: 'tailspan.learned.decompose/1', bodies: bodyRows, edges: edgeRows, clocks: clockRows }
+    const spreadRows: LearnedDump['spreads'][number][] = []
+    spreads.each((key, pieces, quantilesNs) => {
+      const [service = '', span = '', before = '', after = ''] = key.map((id) => textOf(id, text))
+      const [medianNs = 0, usualNs = 0, dueNs = 0] = quantilesNs
+      spreadRows.push([service, span, before, after, pieces, medianNs, usualNs, dueNs])
+    })
+    const serverRows: LearnedDump['servers'][number][] = []
+    servers.each((process, operation, count) => serverRows.push([text(process), text(operation), count]))
+    return {
+      schema: 'tailspan.learned.decompose/1',
+      bodies: bodyRows,
+      edges: edgeRows,
+      clocks: clockRows,
+      spreads: spreadRows,
+      servers: serverRows,
+      runtime: runtime.dump()
+    }
   }
 
   function load(given: unknown): void {
@@ -61,7 +104,7 @@ export function createLearned(settings: DecomposeSettings, strings: Strings): Le
     for (const [i, row] of rowsOf(given, 'bodies').entries()) {
       const at = `bodies[${i}]`
       const key = [0, 1, 2, 3].map((part) => id(row[part], at))
-      bodies.set(key, ns(row[4], at), ns(row[5], at))
+      bodies.set(key, ns(row[4], at), ns(row[5], at), row.length > 6 ? ns(row[6], at) : ns(row[5], at))
     }
     for (const [i, row] of rowsOf(given, 'edges').entries()) {
       edges.set(id(row[0], `edges[${i}]`), id(row[1], `edges[${i}]`))
@@ -70,16 +113,48 @@ export function createLearned(settings: DecomposeSettings, strings: Strings): Le
       const at = `clocks[${i}]`
       clocks.set(id(row[0], at), id(row[1], at), ns(row[2], at))
     }
+    // Dumps from before these were learned lack them.
+    for (const [i, row] of rowsOf(given, 'spreads', []).entries()) {
+      const at = `spreads[${i}]`
+      const key = [0, 1, 2, 3].map((part) => around(row[part]) ?? id(row[part], at))
+      spreads.set(
+        key,
+        ns(row[4], at),
+        [5, 6, 7].map((part) => ns(row[part], at))
+      )
+    }
+    for (const [i, row] of rowsOf(given, 'servers', []).entries()) {
+      const at = `servers[${i}]`
+      servers.set(id(row[0], at), id(row[1], at), ns(row[2], at))
+    }
+    for (const [i, row] of ('runtime' in given ? rowsOf(given, 'runtime') : []).entries()) {
+      const at = `runtime[${i}]`
+      const intervals: unknown = row[3]
+      if (typeof row[2] !== 'string' || !Array.isArray(intervals))
+        throw new TypeError(`${at}: expected a figure and numbers`)
+      const sender = { process: id(row[0], at), service: id(row[1], at) }
+      runtime.set(
+        sender,
+        row[2],
+        intervals.map((value) => ns(value, at))
+      )
+    }
   }
 
   return {
     bodies,
     edges,
     clocks,
+    spreads,
+    servers,
+    runtime,
     publish() {
       bodies.publish()
       edges.publish()
       clocks.publish()
+      spreads.publish()
+      servers.publish()
+      runtime.publish()
     },
     dump,
     load,
@@ -87,15 +162,27 @@ export function createLearned(settings: DecomposeSettings, strings: Strings): Le
       bodies.mark(marked)
       edges.mark(marked)
       clocks.mark(marked)
+      spreads.mark(marked)
+      servers.mark(marked)
+      runtime.mark(marked)
     },
-    bytes: () => bodies.bytes() + edges.bytes() + clocks.bytes()
+    bytes: () => bodies.bytes() + edges.bytes() + clocks.bytes() + spreads.bytes() + servers.bytes() + runtime.bytes()
   }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
-function rowsOf(given: Record<string, unknown>, key: string): unknown[][] {
-  const rows = given[key]
+/** What is no string's id is written in pointed brackets, which no name needs to be told from: it stands in its own column. */
+const textOf = (id: number, text: (id: number) => string): string =>
+  id < 0 ? `<${aroundNames[-1 - id] ?? ''}>` : text(id)
+
+function around(text: unknown): number | undefined {
+  const index = aroundNames.findIndex((name) => text === `<${name}>`)
+  return index < 0 ? undefined : -1 - index
+}
+
+function rowsOf(given: Record<string, unknown>, key: string, without?: unknown[][]): unknown[][] {
+  const rows = given[key] ?? without
   if (!Array.isArray(rows)) throw new TypeError(`${key}: expected an array`)
   return rows.map((row: unknown, i) => {
     if (!Array.isArray(row)) throw new TypeError(`${key}[${i}]: expected an array`)

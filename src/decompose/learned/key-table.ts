@@ -81,7 +81,8 @@ export function createKeyTable(rowsMax: number): KeyTable {
       age += 1
       if (n < rowsMax * 0.9) return
       const ages = lastUse.slice(0, n).sort()
-      const oldestKept = (ages[Math.floor(n / 4)] as number) + 1
+      // What was used since the last time stays, even if that leaves the table full.
+      const oldestKept = Math.min((ages[Math.floor(n / 4)] as number) + 1, age - 1)
       let kept = 0
       for (let row = 0; row < n; row++) {
         if ((lastUse[row] as number) < oldestKept) continue

@@ -6,12 +6,12 @@ import {
   decoderLimits
 } from '../../accept/index.ts'
 import { createAssembler } from '../../assemble/index.ts'
-import { createDecomposer, evidenceWants } from '../../decompose/index.ts'
+import { createDecomposer } from '../../decompose/index.ts'
 import { createDurationStore, createExplainer, type Explainer } from '../../explain/index.ts'
 import { type Names } from '../../expose/index.ts'
 import { type Decomposition } from '../../model/decomposition.ts'
 import { Band } from '../../model/requests.ts'
-import { type SpanBatch } from '../../model/spans.ts'
+import { type SpanBatch, type TraceColumns } from '../../model/spans.ts'
 import { Fault } from '../../runtime/fault.ts'
 import { createStrings } from '../../runtime/strings.ts'
 import { type Settings } from '../../settings/settings.ts'
@@ -33,12 +33,17 @@ export interface DecidePass extends Pass {
 }
 
 /** The stages of the service, for data that is all there: nothing closes by time, and its clock is the data's. */
+/** Told of each trace, in detail, and the bands of its requests. */
+export type Decided = (decomposition: Decomposition, bands: Uint8Array) => void
+/** Four big-endian words. */
+export type TraceId = Uint32Array
+
 export interface Passes {
   readonly names: Names
   /** First: what is usual. */
   readonly learn: () => Pass
   /** Second, or alone with what a service has learned: each trace and its requests. */
-  readonly decide: (decided: ((decomposition: Decomposition, bands: Uint8Array) => void) | undefined) => DecidePass
+  readonly decide: (decided?: Decided, options?: { readonly explain?: TraceId | undefined }) => DecidePass
   /** Takes the dump of a running service in place of the first pass. Throws BAD_FILE. */
   readonly load: (learned: unknown) => void
 }
@@ -55,6 +60,10 @@ const TABLES = {
   retainedBytesMax: 0,
   retainedTraceBytesMax: 0
 }
+/** Files come in any order: a trace is judged when all of them are read, or memory is needed, and all others are its neighbours. */
+const NEIGHBOURS = { waitMs: Infinity, heldBytesMax: 512 * 1024 ** 2, piecesMax: 2 ** 23, requestsMax: 2 ** 21 }
+/** A file may hold hours of metrics. */
+const INTERVALS = 2_048
 /** For the decoders: there is no clock by which a span could be too old, or from the future. */
 const OFFLINE = NaN
 
@@ -68,7 +77,8 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
   const strings = createStrings(STRINGS)
   const resources = createResources(strings, decoderLimits)
   const names = { strings, resources }
-  const decomposer = createDecomposer(settings.decompose, names)
+  const inference = { ...settings.decompose.inference, ...NEIGHBOURS }
+  const decomposer = createDecomposer({ ...settings.decompose, inference, runtimeIntervalsMax: INTERVALS }, names)
   let learned: unknown
 
   function attempt<T>(work: () => T): T | undefined {
@@ -80,10 +90,17 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
     }
   }
 
+  const isTrace = ({ traceId }: TraceColumns, wanted: TraceId | undefined): boolean =>
+    wanted?.every((word, i) => word === traceId[i]) === true
+
   /** Decoders and assembler of one pass. */
-  function begin(closed: (decomposition: Decomposition, nowMs: number) => void, detail: boolean) {
+  function begin(
+    closed: (decomposition: Decomposition, contextRows: number, nowMs: number) => void,
+    options: { detail: boolean; learning?: true; explain?: TraceId | undefined }
+  ) {
+    const { detail, learning } = options
     const counters = createDecoderCounters()
-    const tools = { ...names, wants: evidenceWants, counters }
+    const tools = { ...names, wants: decomposer.wants, counters }
     const spans = createSpanDecoder(tools)
     const points = createMetricDecoder(tools)
     let nowMs = 0
@@ -92,8 +109,9 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
       { resources, seed: 1 },
       {
         closed(trace, contextRows) {
-          const decomposition = attempt(() => decomposer.decompose(trace, { contextRows, detail }))
-          if (decomposition !== undefined) closed(decomposition, nowMs)
+          const explain = isTrace(trace, options.explain) && ({ explain: true } as const)
+          const decomposition = attempt(() => decomposer.decompose(trace, { contextRows, detail, ...explain }))
+          if (decomposition !== undefined) closed(decomposition, contextRows, nowMs)
         },
         late: () => false
       }
@@ -105,6 +123,8 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
       if (signal === 'traces') {
         nowMs = Math.max(nowMs, latestMs(spans.batch))
         assembler.consume(spans.batch, nowMs)
+      } else if (learning === true) {
+        decomposer.learnPoints(points.points)
       }
       return refused.message
     }
@@ -118,41 +138,66 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
   function learn(): Pass {
     const durations = createDurationStore({ strings, streamAfterMs: settings.explain.streamAfterMs })
     let noBands = new Uint8Array(64).fill(Band.none)
-    const { take, end } = begin((decomposition) => {
-      const { n } = decomposition.requests
-      if (n > noBands.length) noBands = new Uint8Array(2 * n).fill(Band.none)
-      durations.add(decomposition.requests)
-      decomposer.learn(decomposition, noBands)
-    }, false)
+    const { take, end } = begin(
+      (decomposition) => {
+        const { n } = decomposition.requests
+        if (n > noBands.length) noBands = new Uint8Array(2 * n).fill(Band.none)
+        durations.add(decomposition.requests)
+        decomposer.observe(decomposition)
+        decomposer.learn(decomposition, noBands)
+      },
+      { detail: false, learning: true }
+    )
     return {
       take,
       end() {
         end()
-        decomposer.publish()
+        decomposer.publish(true)
+        decomposer.forget()
         learned = durations.learned()
       }
     }
   }
 
-  function decide(decided: ((decomposition: Decomposition, bands: Uint8Array) => void) | undefined): DecidePass {
+  function decide(decided?: Decided, options: { readonly explain?: TraceId | undefined } = {}): DecidePass {
     const explainer = createExplainer({ ...settings.explain, ...TABLES }, names)
     if (learned !== undefined) explainer.load(learned)
     let traces = 0
     let incomplete = 0
     let conflicts = 0
-    const { take, end, counters, assembler } = begin((decomposition, nowMs) => {
+    const detail = decided !== undefined && options.explain === undefined
+
+    function count(decomposition: Decomposition, nowMs: number): void {
       traces += 1
       conflicts += decomposition.conflicts
       if (!decomposition.complete) incomplete += 1
       const bands = explainer.consume(decomposition, nowMs)
       decided?.(decomposition, bands)
-    }, decided !== undefined)
+    }
+
+    /** Traces that waited for their neighbours; before the end only those that there is no room for. */
+    function release(nowMs: number, ended = false): void {
+      while (decomposer.due(ended ? Infinity : nowMs)) {
+        const decomposition = attempt(() => decomposer.take({ detail }))
+        if (decomposition !== undefined) count(decomposition, nowMs)
+      }
+    }
+
+    const { take, end, counters, assembler } = begin(
+      (decomposition, contextRows, nowMs) => {
+        if (decomposer.hold(decomposition, contextRows, nowMs)) release(nowMs)
+        else count(decomposition, nowMs)
+      },
+      { detail, explain: options.explain }
+    )
     const total = (samples: readonly { name: string; value: number }[], names: readonly string[]): number =>
       samples.reduce((sum, sample) => (names.includes(sample.name) ? sum + sample.value : sum), 0)
     return {
       take,
       end() {
-        explainer.shutdown(end())
+        const nowMs = end()
+        release(nowMs, true)
+        explainer.shutdown(nowMs)
       },
       tables: explainer.tables,
       traces: () => traces,

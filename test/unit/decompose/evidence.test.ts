@@ -100,6 +100,35 @@ test('the same as events on the call', () => {
   expect(phasesOf(spans)).toEqual({ 'queue_wait measured': 250, 'network measured': 150, 'downstream inferred': 600 })
 })
 
+test("Beyla's three spans are one request: the handler's body is that of the SERVER span, by its route", () => {
+  const scope = 'go.opentelemetry.io/obi'
+  const request = (route: string, handlerNs: number): SpanOf[] => [
+    { id: 1, startNs: 0, endNs: 100_000 + handlerNs, kind: 'server', name: route, scope },
+    { id: 2, parent: 1, startNs: 0, endNs: 100_000, name: 'in queue', scope },
+    { id: 3, parent: 1, startNs: 100_000, endNs: 100_000 + handlerNs, name: 'processing', scope },
+    { id: 4, parent: 3, startNs: 110_000, endNs: 150_000, kind: 'client', name: 'SELECT', scope }
+  ]
+  const world = createWorld()
+  const decomposer = createDecomposer(settings, world)
+  for (let i = 0; i < 40; i++) {
+    for (const [route, ns] of [
+      ['GET /quick', 200_000],
+      ['GET /slow', 5_000_000]
+    ] as const) {
+      decomposer.learn(decomposer.decompose(world.trace(request(route, ns)), options), Uint8Array.of(Band.leP50))
+    }
+  }
+  decomposer.publish()
+  const quick = phasesOf(request('GET /quick', 5_000_000), world, decomposer)
+  expect(quick).toMatchObject({ 'queue_wait measured': 100_000, 'downstream inferred': 40_000 })
+  expect(quick['unattributed']).toBeGreaterThan(4_500_000)
+  const slow = phasesOf(request('GET /slow', 5_000_000), world, decomposer)
+  expect(slow['processing inferred']).toBeGreaterThan(4_000_000)
+  // A span of that name which someone made by hand is an ordinary child.
+  const own = request('GET /slow', 5_000_000).map((span) => ({ ...span, scope: 'shop/checkout' }))
+  expect(phasesOf(own, world, decomposer)['processing inferred'] ?? 0).toBeLessThan(100_000)
+})
+
 test("kotel's receive span is a queue and never a request; another library's is a request", () => {
   const produce = { id: 1, startNs: 0, endNs: 100, kind: 'producer', service: 'p' } as const
   const receive = { id: 2, parent: 1, startNs: 150, endNs: 400, kind: 'consumer', name: 'orders receive' } as const
@@ -119,6 +148,48 @@ test("kotel's receive span is a queue and never a request; another library's is 
     [1, 50],
     [2, 0]
   ])
+})
+
+test('a stamp says how long a request waited before it began; what the clock cannot prove is not claimed', () => {
+  const world = createWorld()
+  const decomposer = createDecomposer(settings, world)
+  const startNs = 0x17979cfe * 2 ** 32 + 0x362a0000
+  const lead = (wanted: string, a: number, b = 0): number | undefined => {
+    const spans: SpanOf[] = [{ ...server, evidence: [[code(wanted), a, b]] }]
+    return decomposer.decompose(world.trace(spans), counting).requests.leadNs[0]
+  }
+  expect(lead('http.server.request.time_in_queue', 12.5)).toBe(12_500_000)
+  expect(lead('http.request.header.x-request-start', startNs - 3e9, 1)).toBe(3e9)
+  expect(lead('http.request.header.x-request-start', startNs - 3e9, 1e6)).toBe(2_999_000_000)
+  // Whole seconds: somewhere in the second before.
+  expect(lead('messaging.servicebus.message.enqueued_time', startNs - 3e9, 1e9)).toBe(2e9)
+  expect(lead('messaging.servicebus.message.enqueued_time', startNs - 0.5e9, 1e9)).toBe(0)
+  // The proxy's clock is ahead a little, which is nothing; by an hour, which cannot be; a year ago neither.
+  expect(lead('http.request.header.x-request-start', startNs + 0.2e9, 1)).toBe(0)
+  expect(decomposer.counters.samples().filter(({ value }) => value > 0)).toEqual([])
+  expect(lead('http.request.header.x-request-start', startNs + 3600e9, 1)).toBe(0)
+  expect(lead('http.request.header.x-request-start', startNs - 365 * 86_400e9, 1)).toBe(0)
+  expect(lead('http.server.request.time_in_queue', -5)).toBe(0)
+  expect(decomposer.counters.samples().filter(({ value }) => value > 0)).toMatchObject([
+    { name: 'tail_evidence_implausible_total', labelValue: 'enqueue_stamps', value: 3 }
+  ])
+})
+
+test('where spans show the wait, a stamp adds nothing', () => {
+  const world = createWorld()
+  const spans: SpanOf[] = [
+    { id: 1, startNs: 0, endNs: 100, kind: 'producer', service: 'p' },
+    {
+      id: 2,
+      startNs: 700,
+      endNs: 900,
+      kind: 'consumer',
+      linkTo: 1,
+      evidence: [[code('kafka.record.queue_time_ms'), 5, 0]]
+    }
+  ]
+  const d = createDecomposer(settings, world).decompose(world.trace(spans), options)
+  expect([...d.requests.leadNs.subarray(0, 2)]).toEqual([0, 600])
 })
 
 test('a link to the producer gives the lead, too', () => {
@@ -146,7 +217,22 @@ test('tailspan.* attributes book exactly what they say; more than there is is cl
   expect(decomposer.counters.get('tail_evidence_conflicts_total')).toBe(0)
   expect(phasesOf(saying(['tailspan.processing_ns', 1500]), world, decomposer)).toEqual({ 'processing measured': 1000 })
   expect(phasesOf(saying(['tailspan.allocator_ns', -5]), world, decomposer)).toEqual({ unattributed: 1000 })
-  expect(decomposer.counters.get('tail_evidence_conflicts_total')).toBe(2)
+  expect(decomposer.counters.get('tail_evidence_conflicts_total')).toBe(1)
+  expect(decomposer.counters.get('tail_evidence_implausible_total')).toBe(1)
+})
+
+test('an amount that a wrong unit made a thousand times too long claims nothing and is counted apart', () => {
+  const world = createWorld()
+  const decomposer = createDecomposer(settings, world)
+  const long = { ...server, endNs: 1_000_000 }
+  const saying = (wanted: string, a: number, b = 0): SpanOf[] => [{ ...long, evidence: [[code(wanted), a, b]] }]
+  expect(phasesOf(saying('tailspan.gc_ns', 600_000_000), world, decomposer)).toEqual({ unattributed: 1_000_000 })
+  expect(phasesOf(saying('aquired_after_secs', 900_000, 3), world, decomposer)).toEqual({ unattributed: 1_000_000 })
+  const bySource = decomposer.counters.samples().filter(({ name, value }) => name.includes('implausible') && value > 0)
+  expect(bySource.map(({ labelValue, value }) => [labelValue, value])).toEqual([
+    ['tailspan_attributes', 1],
+    ['wait_events', 1]
+  ])
 })
 
 test('busy time less that of children polled inside is processing; idle time is not, whatever the body', () => {
@@ -174,6 +260,48 @@ test('busy and idle that do not fill the span claim nothing and are a conflict',
   ])
 })
 
+test('busy time that the attribute limit cut off is unknown, not zero: of the span itself and of a child', () => {
+  const world = createWorld()
+  const decomposer = taught(world, 1_000_000)
+  decomposer.publish()
+  const poll = [
+    [code('busy_ns'), 400_000, 0],
+    [code('idle_ns'), 600_000, 0]
+  ] as const
+  const long = { ...server, endNs: 1_000_000 }
+  const cutOff = { ...long, flags: SpanFlag.droppedAttributes, evidence: [[code('idle_ns'), 600_000, 0]] } as const
+  const byBody = phasesOf([long], world, decomposer)
+  expect(phasesOf([cutOff], world, decomposer)).toEqual(byBody)
+  const child = { id: 2, parent: 1, startNs: 100, endNs: 500_100 }
+  expect(phasesOf([{ ...long, evidence: poll }, child], world, decomposer)['processing inferred']).toBe(400_000)
+  const dropped = phasesOf(
+    [
+      { ...long, evidence: poll },
+      { ...child, flags: SpanFlag.droppedAttributes }
+    ],
+    world,
+    decomposer
+  )
+  expect(dropped['processing inferred']).toBeUndefined()
+})
+
+test('a child with more polls than its parent is a task of its own: a conflict, and nothing is said of the parent', () => {
+  const world = createWorld()
+  const decomposer = createDecomposer(settings, world)
+  const poll = (busy: number, idle: number) =>
+    [
+      [code('busy_ns'), busy, 0],
+      [code('idle_ns'), idle, 0]
+    ] as const
+  const outer = { ...server, endNs: 1_000_000, evidence: poll(200_000, 800_000) }
+  const inner = { id: 2, parent: 1, startNs: 100, endNs: 500_100, evidence: poll(450_000, 50_000) }
+  expect(phasesOf([outer, inner], world, decomposer)).toEqual({ 'processing inferred': 450_000, unattributed: 550_000 })
+  expect(decomposer.counters.samples().map(({ labelValue, value }) => [labelValue, value])).toContainEqual([
+    'busy_idle',
+    1
+  ])
+})
+
 test('events that end a wait place it: sqlx by its seconds, gRPC and tower from the start', () => {
   const at = (wanted: string, atNs: number, field = 0): SpanOf => ({
     ...server,
@@ -181,6 +309,8 @@ test('events that end a wait place it: sqlx by its seconds, gRPC and tower from 
   })
   expect(phasesOf([at('aquired_after_secs', 700, 300e-9)])).toEqual({ 'queue_wait measured': 300, unattributed: 700 })
   expect(phasesOf([at('Delayed LB pick complete', 250)])).toEqual({ 'queue_wait measured': 250, unattributed: 750 })
+  expect(phasesOf([at('Delayed LB pick complete.', 250)])).toEqual({ 'queue_wait measured': 250, unattributed: 750 })
+  expect(phasesOf([at('Delayed name resolution complete', 40)])).toEqual({ 'network measured': 40, unattributed: 960 })
   expect(phasesOf([at('processing request', 100)])).toEqual({ 'queue_wait measured': 100, unattributed: 900 })
   expect(phasesOf([at('elapsed_secs', 900, 500e-9)])).toEqual({ 'downstream inferred': 500, unattributed: 500 })
 })
@@ -313,4 +443,12 @@ test('a request stretched by children off the path books their time as theirs', 
       { id: 3, parent: 1, startNs: 300, endNs: 900, kind: 'client' }
     ])
   ).toEqual({ 'downstream inferred': 800, unattributed: 200 })
+})
+
+test('what is placed takes no more than amounts have left of a piece', () => {
+  const evidence = [
+    [code('tailspan.queue_wait_ns'), 900, 0],
+    [code('elapsed_secs'), 1000, 1e-6]
+  ] as const
+  expect(phasesOf([{ ...server, evidence }])).toEqual({ 'queue_wait measured': 900, 'downstream inferred': 100 })
 })

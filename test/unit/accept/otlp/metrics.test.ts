@@ -4,9 +4,9 @@ import {
   createResources,
   decoderLimits,
   pointRefusalReasons,
-  runtimeMetrics,
   type MetricDecoder
 } from '../../../../src/accept/otlp/index.ts'
+import { runtimeMetrics } from '../../../../src/model/runtime-metrics.ts'
 import { Fault } from '../../../../src/runtime/fault.ts'
 import { createStrings } from '../../../../src/runtime/strings.ts'
 import { encodeMetrics, encodeUnpackedHistogram, int, text, toJson, type KeyValue } from './otlp-messages.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
-import { createResources, OVERFLOW_ROW, type Sender } from '../../../../src/accept/otlp/index.ts'
+import { createResources, createSpanDecoder, OVERFLOW_ROW, type Sender } from '../../../../src/accept/otlp/index.ts'
 import { createStrings, OTHER_ID } from '../../../../src/runtime/strings.ts'
-import { encodeTraces, int, text, type KeyValue } from './otlp-messages.ts'
+import { encodeTraces, int, text, toJson, type KeyValue } from './otlp-messages.ts'
 import { createBench, rowsOf, type SpanRow } from './span-rows.ts'
 
 const strings = createStrings({ stringsMax: 1000, bytesMax: 1 << 16, stringBytesMax: 200, seed: 3 })
@@ -121,5 +121,67 @@ test('the language is the SDK’s, else that of a Go runtime', () => {
   expect(senderOf(text('telemetry.sdk.language', 'rust')).language).toBe('rust')
   expect(senderOf(text('telemetry.sdk.language', 'java')).language).toBe('other')
   expect(senderOf(text('process.runtime.name', 'go')).language).toBe('go')
+  expect(senderOf(text('process.runtime.version', 'go1.25.1')).language).toBe('go')
   expect(senderOf(text('process.runtime.name', 'node')).language).toBe('')
+})
+
+test('a resource that does not name its language is known by what its spans carry, and by nobody else’s', () => {
+  const bench = createBench()
+  const span = (attributes: KeyValue[] = []) => ({
+    traceId: new Uint8Array(16).fill(1),
+    spanId: new Uint8Array(8).fill(1),
+    startTimeUnixNano: '1',
+    endTimeUnixNano: '2',
+    attributes
+  })
+  const of = (scope: string, attributes: KeyValue[], resource: KeyValue[] = []) => ({
+    resource: { attributes: [name, ...resource] },
+    scopeSpans: [{ scope: { name: scope }, spans: [span(attributes)] }]
+  })
+  const request = {
+    resourceSpans: [
+      of('my-tracer', [int('busy_ns', 5)]),
+      of('my-tracer', []),
+      of('go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp', []),
+      of('my-tracer', [int('busy_ns', 5)], [text('telemetry.sdk.language', 'java')])
+    ]
+  }
+  for (const decode of [
+    () => bench.decoder.decodeProtobuf(encodeTraces(request), NaN),
+    () => bench.decoder.decodeJson(toJson(request), NaN)
+  ]) {
+    expect(decode().rejected).toBe(0)
+    expect(rowsOf(bench).map(({ language }) => language)).toEqual(['rust', '', 'go', 'other'])
+  }
+})
+
+test('every identity that a resource has stands for its process; one that several have stands for none', () => {
+  const table = createResources(strings, { resourcesMax: 1000 })
+  const decoder = createSpanDecoder({ strings, resources: table, wants: [] })
+  const send = (...attributes: KeyValue[]): void => {
+    const span = {
+      traceId: new Uint8Array(16).fill(1),
+      spanId: new Uint8Array(8).fill(1),
+      startTimeUnixNano: '1',
+      endTimeUnixNano: '2'
+    }
+    decoder.decodeProtobuf(
+      encodeTraces({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans: [span] }] }] }),
+      NaN
+    )
+  }
+  const processOf = (identity: string): string => strings.text(table.processAlias(strings.internText(identity)))
+  const pod = [text('k8s.pod.uid', 'u1'), text('k8s.container.name', 'app'), text('container.id', 'c1')]
+  send(name, text('service.instance.id', 'i1'), ...pod, text('host.name', 'n1'), int('process.pid', 7))
+  for (const identity of ['uid:u1/app', 'uid:u1', 'container:c1', 'pid:n1/7', 'instance:cart/i1']) {
+    expect(processOf(identity)).toBe('instance:cart/i1')
+  }
+  expect(processOf('container:c2')).toBe('container:c2')
+  // Restarted in its pod: the pod's identity passes on. Back and forth: two processes share it.
+  send(name, text('service.instance.id', 'i2'), ...pod)
+  expect(processOf('uid:u1')).toBe('instance:cart/i2')
+  send(name, text('service.instance.id', 'i1'), ...pod)
+  expect(processOf('uid:u1')).toBe('')
+  table.sweep(new Uint8Array(table.rows))
+  expect(processOf('uid:u1')).toBe('uid:u1')
 })

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { compileGlob } from '../../../src/explain/glob.ts'
+import { compileGlob } from '../../../src/runtime/glob.ts'
 
 test.each([
   ['shop/GET /cart', 'shop/GET /cart', true],

@@ -31,6 +31,7 @@ export const runtimeMetrics: readonly RuntimeMetric[] = [
   { name: 'go.cpu.time', unit: 's', meaning: 'gc', attributes: ['go.cpu.state', 'go.cpu.detailed_state'] },
   { name: 'go.memory.gc.cycles', unit: 'count', meaning: 'context', attributes: [] },
   { name: 'go.memory.allocated', unit: 'bytes', meaning: 'context', attributes: [] },
+  { name: 'go.memory.gc.goal', unit: 'bytes', meaning: 'context', attributes: [] },
   { name: 'go.config.gogc', unit: 'percent', meaning: 'context', attributes: [] },
   { name: 'go.processor.limit', unit: 'count', meaning: 'context', attributes: [] },
   { name: 'go.goroutine.count', unit: 'count', meaning: 'context', attributes: [] },

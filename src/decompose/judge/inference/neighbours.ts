@@ -1,0 +1,228 @@
+import { enlarge, growFloats } from '../../scratch.ts'
+import { createIntervals } from './intervals.ts'
+import { PieceKind } from './pieces.ts'
+import { thresholds } from './thresholds.ts'
+import { unionNs } from './unions.ts'
+
+/** What a piece in the ring is, beside its kind (the two lowest bits). */
+export const PieceFlag = {
+  kindMask: 3,
+  stretched: 4,
+  /** Before the first call of a request that may have waited for a server: a queue can have stretched it. */
+  mayQueue: 8
+} as const
+
+/** What begins within this share of an interval's ends may be of before a stall, or after. */
+const EDGE_SHARE = 0.1
+
+/** What else went on in a process during an interval. */
+export interface Surroundings {
+  /** Other requests' stretched pieces that overlap it well, and the share of it that they cover. */
+  witnesses: number
+  coveredShare: number
+  /** One of the witnesses at least is one that only this process can have stretched. */
+  strong: boolean
+  /** Share of it crossed by other requests' pieces of normal length. */
+  crossedShare: number
+  /** Other requests' pieces that began well within it, waiting ones too: what starts a span runs. */
+  started: number
+  /** Time in it in which at least two requests were open and each of them overdue; with a strong piece among them, and without. */
+  silentNs: number
+  weakSilentNs: number
+}
+
+/** The latest pieces of all processes, each on its own process's clock. */
+export interface Neighbours {
+  /** Start, end, median and 95th percentile of the piece to add next, in ns. */
+  readonly next: Float64Array
+  /** Adds `next`; `request` is the same for all pieces of a request. */
+  readonly add: (process: number, request: number, flags: number) => void
+  /** Looks around [fromNs, toNs) of a request's piece. Overwritten by the next call. */
+  readonly around: (process: number, request: number, fromNs: number, toNs: number) => Surroundings
+  /** Pieces that a process began between two moments; Infinity when there are too many to count. */
+  readonly begun: (process: number, fromNs: number, toNs: number) => number
+  /** Processes named by what is held. */
+  readonly mark: (strings: Uint8Array) => void
+  readonly pushedOut: () => number
+  /** Pieces looked at so far: what looking around costs. */
+  readonly visited: () => number
+  readonly clear: () => void
+  readonly bytes: () => number
+}
+
+/** Only this process can stretch it: not a slow far side, not a queue that was missed. */
+const isStrong = (flags: number): boolean => {
+  const kind = flags & PieceFlag.kindMask
+  return (kind === PieceKind.own || kind === PieceKind.afterPeer) && (flags & PieceFlag.mayQueue) === 0
+}
+
+/** Intervals collected for one question. */
+interface Bag {
+  n: number
+  from: Float64Array
+  to: Float64Array
+}
+const createBag = (): Bag => ({ n: 0, from: growFloats(256), to: growFloats(256) })
+function put(bag: Bag, fromNs: number, toNs: number): void {
+  const i = bag.n++
+  if (i === bag.from.length) {
+    bag.from = enlarge(bag.from, i + 1)
+    bag.to = enlarge(bag.to, i + 1)
+  }
+  bag.from[i] = fromNs
+  bag.to[i] = toNs
+}
+
+export function createNeighbours(piecesMax: number): Neighbours {
+  const intervals = createIntervals(piecesMax)
+  const next = new Float64Array(4)
+  let requestOf = new Uint32Array(0)
+  // Median and 95th percentile, side by side.
+  let usualNs = new Float32Array(0)
+  let flagsOf = new Uint8Array(0)
+  const found: Surroundings = {
+    witnesses: 0,
+    coveredShare: 0,
+    strong: false,
+    crossedShare: 0,
+    started: 0,
+    silentNs: 0,
+    weakSilentNs: 0
+  }
+  const witnesses = createBag()
+  const crossing = createBag()
+  // Of all open pieces: when each was there, when it was within its usual time, and when a strong one was there.
+  const open = createBag()
+  const usual = createBag()
+  const strongOpen = createBag()
+  let events = growFloats(512)
+  let visited = 0
+
+  function growColumns(): void {
+    const grown = <T extends Uint32Array | Float32Array | Uint8Array>(old: T, column: T): T => {
+      column.set(old)
+      return column
+    }
+    const rows = intervals.rows()
+    requestOf = grown(requestOf, new Uint32Array(rows))
+    usualNs = grown(usualNs, new Float32Array(2 * rows))
+    flagsOf = grown(flagsOf, new Uint8Array(rows))
+  }
+
+  /** False when so much went on that not all of it was looked at. */
+  function collect(process: number, request: number, fromNs: number, toNs: number): boolean {
+    witnesses.n = crossing.n = open.n = usual.n = strongOpen.n = 0
+    found.witnesses = found.started = 0
+    const edgeNs = EDGE_SHARE * (toNs - fromNs)
+    found.strong = false
+    return intervals.each(process, fromNs, toNs, (row) => {
+      visited += 1
+      const flags = flagsOf[row] as number
+      if ((flags & PieceFlag.kindMask) === PieceKind.beforePeer) return
+      const start = intervals.fromNs(row)
+      const end = intervals.toNs(row)
+      const stretched = (flags & PieceFlag.stretched) !== 0
+      const other = requestOf[row] !== request
+      if (other && start > fromNs + edgeNs && start < toNs - edgeNs) found.started += 1
+      // A lead that a queue explains, or may, is no witness of a stall.
+      if (stretched && (flags & PieceFlag.mayQueue) !== 0) return
+      put(open, start, end)
+      put(usual, start, Math.min(end, start + (usualNs[2 * row + 1] as number)))
+      if (isStrong(flags)) put(strongOpen, start, end)
+      if (other) {
+        if (stretched) addWitness(start + (usualNs[2 * row] as number), end, fromNs, toNs, isStrong(flags))
+        else if (start >= fromNs && end <= toNs) put(crossing, start, end)
+      }
+    })
+  }
+
+  function addWitness(start: number, end: number, fromNs: number, toNs: number, strong: boolean): void {
+    const overlapNs = Math.min(end, toNs) - Math.max(start, fromNs)
+    if (overlapNs <= 0) return
+    put(witnesses, Math.max(start, fromNs), Math.min(end, toNs))
+    if (overlapNs < thresholds.witnessOverlap * Math.min(toNs - fromNs, end - start)) return
+    found.witnesses += 1
+    found.strong ||= strong
+  }
+
+  /** Between two moments at which something began or ended, a process is silent when all that is open is overdue. */
+  function measureSilence(fromNs: number, toNs: number): void {
+    found.silentNs = found.weakSilentNs = 0
+    if (open.n < 2) return
+    const n = 2 * open.n
+    if (events.length < n) events = growFloats(n)
+    for (const bag of [open, usual, strongOpen]) {
+      bag.from.subarray(0, bag.n).sort()
+      bag.to.subarray(0, bag.n).sort()
+    }
+    events.set(open.from.subarray(0, open.n))
+    events.set(open.to.subarray(0, open.n), open.n)
+    events.subarray(0, n).sort()
+    const [openAt, usualAt, strongAt] = [countAt(open), countAt(usual), countAt(strongOpen)]
+    let lastNs = -Infinity
+    for (let i = 0; i < n; i++) {
+      const atNs = events[i] as number
+      if (atNs > lastNs && atNs > fromNs) {
+        const many = openAt(atNs) >= 2 && usualAt(atNs) === 0
+        const strong = strongAt(atNs) > 0
+        const ns = Math.min(atNs, toNs) - Math.max(lastNs, fromNs)
+        if (many && ns > 0) {
+          if (strong) found.silentNs += ns
+          else found.weakSilentNs += ns
+        }
+      }
+      lastNs = atNs
+      if (atNs >= toNs) return
+    }
+  }
+
+  return {
+    next,
+    add(process, request, flags) {
+      intervals.next[0] = next[0] as number
+      intervals.next[1] = next[1] as number
+      const row = intervals.add(process)
+      if (row >= requestOf.length) growColumns()
+      requestOf[row] = request
+      usualNs[2 * row] = next[2] as number
+      usualNs[2 * row + 1] = next[3] as number
+      flagsOf[row] = flags
+    },
+    around(process, request, fromNs, toNs) {
+      // A process that does that much in it was not stalled all along.
+      const all = collect(process, request, fromNs, toNs)
+      const lengthNs = Math.max(1, toNs - fromNs)
+      found.crossedShare = all ? unionNs(crossing.from, crossing.to, crossing.n) / lengthNs : 1
+      found.coveredShare = unionNs(witnesses.from, witnesses.to, witnesses.n) / lengthNs
+      if (all) measureSilence(fromNs, toNs)
+      else found.silentNs = found.weakSilentNs = 0
+      return found
+    },
+    begun(process, fromNs, toNs) {
+      let n = 0
+      const all = intervals.each(process, fromNs, toNs, (row) => {
+        visited += 1
+        if (intervals.fromNs(row) >= fromNs && intervals.fromNs(row) < toNs) n += 1
+      })
+      return all ? n : Infinity
+    },
+    mark(strings) {
+      for (let row = 0; row < intervals.rows(); row++) strings[intervals.key(row)] = 1
+    },
+    pushedOut: intervals.pushedOut,
+    visited: () => visited,
+    clear: intervals.clear,
+    bytes: () => intervals.bytes() + 13 * requestOf.length
+  }
+}
+
+/** How many of a bag's intervals contain a moment (start < t <= end); asked for rising moments, on sorted columns. */
+function countAt(bag: Bag): (ns: number) => number {
+  let started = 0
+  let ended = 0
+  return (ns) => {
+    while (started < bag.n && (bag.from[started] as number) < ns) started += 1
+    while (ended < bag.n && (bag.to[ended] as number) < ns) ended += 1
+    return started - ended
+  }
+}

@@ -1,0 +1,213 @@
+import { Evidence, Kind, type Resources } from '../../../model/spans.ts'
+import { type Cut, UnitKind } from '../../cut/cut.ts'
+import { Trait, type Tree } from '../../cut/tree.ts'
+import type { Servers } from '../../learned/servers.ts'
+import { evidenceWants } from '../../evidence/index.ts'
+import { Around, Quantile, QUANTILES, type Spreads } from '../../learned/spreads.ts'
+import { enlarge, growFloats } from '../../scratch.ts'
+import type { Arrivals } from './arrivals.ts'
+import { type Neighbours, PieceFlag } from './neighbours.ts'
+import { createPiece, eachPiece, PieceKind } from './pieces.ts'
+import { createSuspect, createSuspects, type Suspects } from './suspects.ts'
+
+const BUSY =
+  Evidence.firstWanted + evidenceWants.findIndex((want) => want.from === 'attribute' && want.key === 'busy_ns')
+
+export interface Observer {
+  /** Enters the requests of a trace and their pieces into the rings. Gives the number of its first request. */
+  readonly observe: (tree: Tree, cut: Cut) => number
+  /** What was stretched in the trace observed last. */
+  readonly suspects: Suspects
+  /** Teaches how long the pieces of a trace took; `ok` says of each request whether it went well. */
+  readonly learn: (tree: Tree, cut: Cut, ok: (request: number) => boolean) => void
+  /** Unix ns of time 0 of the processes' clocks. */
+  readonly epochNs: () => number
+}
+
+export interface ObserverTools {
+  readonly resources: Resources
+  readonly spreads: Spreads
+  readonly servers: Servers
+  readonly neighbours: Neighbours
+  readonly arrivals: Arrivals
+}
+
+/** Looks at every trace once: what is usual, who was there when, and what was stretched. Only known processes are watched. */
+export function createObserver(tools: ObserverTools): Observer {
+  const { resources, spreads, servers, neighbours, arrivals } = tools
+  const piece = createPiece()
+  const suspect = createSuspect()
+  const suspects = createSuspects()
+  // By row of an entry span.
+  let firstCallNs = growFloats(64)
+  let lastEndNs = growFloats(64)
+  let requests = 0
+  let epochHi = 0
+  let epochLo = 0
+  let tree: Tree
+  // From the epoch to the trace's base.
+  let baseNs = 0
+  const arrival = { process: 0, service: 0, operation: 0, fromNs: 0, toNs: 0, firstCallNs: 0, lastEndNs: 0 }
+
+  const processOf = (row: number): number => resources.process[tree.trace.resource[row] as number] as number
+
+  /** From the tree's clock, which is the root host's, to that of the span's own process. */
+  function shiftOf(row: number): number {
+    return baseNs + (tree.trace.startNs[row] as number) - (tree.startNs[row] as number)
+  }
+
+  /** For each request, when its first call began and its last child was over. */
+  function findCalls(): void {
+    const { trace, owner, trait, startNs, endNs, parent } = tree
+    firstCallNs = enlarge(firstCallNs, trace.n)
+    lastEndNs = enlarge(lastEndNs, trace.n)
+    firstCallNs.fill(Infinity, 0, trace.n)
+    lastEndNs.set(startNs.subarray(0, trace.n))
+    for (let row = tree.contextRows; row < trace.n; row++) {
+      const entry = owner[row] as number
+      if (entry < 0 || entry === row) continue
+      const calls = trace.kind[row] === Kind.client || trace.kind[row] === Kind.producer
+      if (calls && trait[row] === Trait.none && (startNs[row] as number) < (firstCallNs[entry] as number)) {
+        firstCallNs[entry] = startNs[row] as number
+      }
+      if (parent[row] !== entry) continue
+      const end = Math.min(endNs[row] as number, endNs[entry] as number)
+      if (end > (lastEndNs[entry] as number)) lastEndNs[entry] = end
+    }
+  }
+
+  function enterRequest(entry: number): void {
+    const process = processOf(entry)
+    if (process === 0) return
+    const makesNoCall = (firstCallNs[entry] as number) === Infinity
+    if (makesNoCall && !servers.worthWatching(process, tree.trace.operation[entry] as number)) return
+    const shiftNs = shiftOf(entry)
+    arrival.process = process
+    arrival.service = tree.service[entry] as number
+    arrival.operation = tree.trace.operation[entry] as number
+    arrival.fromNs = (tree.startNs[entry] as number) + shiftNs
+    arrival.toNs = (tree.endNs[entry] as number) + shiftNs
+    arrival.firstCallNs = (firstCallNs[entry] as number) + shiftNs
+    arrival.lastEndNs = (lastEndNs[entry] as number) + shiftNs
+    arrivals.add(arrival)
+  }
+
+  function enterPiece(): void {
+    const { span } = piece
+    const process = processOf(span)
+    if (process === 0) return
+    const service = tree.service[span] as number
+    const spread = spreads.rowOf(service, tree.trace.operation[span] as number, piece.before, piece.after)
+    if (spread < 0) return
+    const quantiles = spreads.quantiles()
+    const at = spread * QUANTILES
+    const medianNs = quantiles[at] as number
+    const lengthNs = piece.toNs - piece.fromNs
+    const entry = tree.owner[span] as number
+    const stretched =
+      lengthNs > (quantiles[at + Quantile.usual] as number) && lengthNs - medianNs > spreads.unnoticedNs(service)
+    const lead = stretched && piece.kind === PieceKind.own && mayQueue(process, entry)
+    const { trace } = tree
+    const shiftNs = baseNs + (trace.startNs[span] as number) - (tree.startNs[span] as number)
+    const { next } = neighbours
+    next[0] = piece.fromNs + shiftNs
+    next[1] = piece.toNs + shiftNs
+    next[2] = medianNs
+    next[3] = quantiles[at + Quantile.due] as number
+    const flags = piece.kind | (stretched ? PieceFlag.stretched : 0) | (lead ? PieceFlag.mayQueue : 0)
+    neighbours.add(process, (requests + entry) >>> 0, flags)
+    if (stretched) suspectPiece(entry, process, medianNs, lead)
+  }
+
+  /** Before the first call of a request whose operation has servers to queue for. */
+  function mayQueue(process: number, entry: number): boolean {
+    if (piece.toNs > (firstCallNs[entry] as number)) return false
+    return servers.count(process, tree.trace.operation[entry] as number) > 0
+  }
+
+  function saysBusy(span: number): boolean {
+    const { evidence, evidenceEnd } = tree.trace
+    const end = evidenceEnd[span] as number
+    for (let i = span === 0 ? 0 : (evidenceEnd[span - 1] as number); i < end; i++) {
+      if (evidence.code[i] === BUSY) return true
+    }
+    return false
+  }
+
+  function suspectPiece(entry: number, process: number, medianNs: number, lead: boolean): void {
+    const { span } = piece
+    const { trace } = tree
+    const resource = trace.resource[span] as number
+    suspect.span = span
+    suspect.entry = entry
+    suspect.kind = piece.kind
+    suspect.fromNs = piece.fromNs
+    suspect.toNs = piece.toNs
+    suspect.offsetNs = piece.fromNs - (tree.startNs[span] as number)
+    suspect.medianNs = medianNs
+    suspect.lead = lead ? 1 : 0
+    suspect.service = tree.service[entry] as number
+    suspect.operation = trace.operation[entry] as number
+    suspect.process = process
+    suspect.language = resources.language[resource] as number
+    suspect.resource = resource
+    suspect.shiftNs = shiftOf(span)
+    suspect.arrivedNs = (tree.startNs[entry] as number) + shiftOf(entry)
+    suspect.firstCallNs = (firstCallNs[entry] as number) + shiftOf(entry)
+    suspect.pollsKnown = piece.left < 0 && piece.right < 0 && saysBusy(span) ? 1 : 0
+    const peer =
+      piece.kind === PieceKind.beforePeer ? piece.right : piece.kind === PieceKind.afterPeer ? piece.left : -1
+    suspect.peerProcess = peer < 0 ? 0 : processOf(peer)
+    suspect.peerResource = peer < 0 ? 0 : (trace.resource[peer] as number)
+    suspect.peerShiftNs = peer < 0 ? 0 : shiftOf(peer)
+    suspects.add(suspect)
+  }
+
+  function learnRequest(entry: number): void {
+    const { wholeRequest, lastPiece } = Around
+    const service = tree.service[entry] as number
+    const operation = tree.trace.operation[entry] as number
+    const endNs = tree.endNs[entry] as number
+    const durationNs = endNs - (tree.startNs[entry] as number)
+    spreads.learn(service, wholeRequest, wholeRequest, wholeRequest, durationNs)
+    spreads.learn(service, operation, wholeRequest, wholeRequest, durationNs)
+    if ((firstCallNs[entry] as number) === Infinity) return
+    spreads.learn(service, operation, lastPiece, lastPiece, endNs - (lastEndNs[entry] as number))
+  }
+
+  return {
+    suspects,
+    epochNs: () => epochHi * 2 ** 32 + epochLo,
+    observe(of, cut) {
+      tree = of
+      if (epochHi === 0) {
+        epochHi = of.trace.baseHi
+        epochLo = of.trace.baseLo
+      }
+      baseNs = (of.trace.baseHi - epochHi) * 2 ** 32 + (of.trace.baseLo - epochLo)
+      suspects.begin()
+      findCalls()
+      for (let unit = 0; unit < cut.units && cut.unitKind[unit] === UnitKind.request; unit++) {
+        enterRequest(cut.unitSpan[unit] as number)
+      }
+      eachPiece(of, cut, piece, enterPiece)
+      const first = requests
+      requests = (requests + of.trace.n) >>> 0
+      return first
+    },
+    learn(of, cut, ok) {
+      tree = of
+      findCalls()
+      for (let unit = 0; unit < cut.units && cut.unitKind[unit] === UnitKind.request; unit++) {
+        const entry = cut.unitSpan[unit] as number
+        if (processOf(entry) !== 0 && ok(unit)) learnRequest(entry)
+      }
+      eachPiece(of, cut, piece, () => {
+        const { span } = piece
+        if (processOf(span) === 0 || !ok(cut.unitOf[of.owner[span] as number] as number)) return
+        const operation = of.trace.operation[span] as number
+        spreads.learn(of.service[span] as number, operation, piece.before, piece.after, piece.toNs - piece.fromNs)
+      })
+    }
+  }
+}

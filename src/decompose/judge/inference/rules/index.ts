@@ -1,0 +1,25 @@
+import type { Rule } from '../rule.ts'
+import { answerGap } from './answer-gap.ts'
+import { createBudget } from './budget.ts'
+import { calleeGap } from './callee-gap.ts'
+import { gc } from './gc.ts'
+import { leafIdle } from './leaf-idle.ts'
+import { type RuleName, ruleNames, type SwitchName } from './names.ts'
+import { neighbours } from './neighbours.ts'
+import { queue } from './queue.ts'
+import { silence } from './silence.ts'
+
+/** A new rule is a file beside this one, and a line here. */
+export function createRules(without: readonly SwitchName[]): Rule[] {
+  const all: Record<RuleName, Rule<RuleName>> = {
+    queue,
+    silence,
+    neighbours,
+    answer_gap: answerGap,
+    callee_gap: calleeGap,
+    leaf_idle: leafIdle,
+    budget: createBudget(),
+    gc
+  }
+  return ruleNames.filter((name) => !without.includes(name)).map((name) => all[name])
+}

@@ -1,0 +1,16 @@
+/** Rules that judge stretched pieces, in their order: each works on what the former left. */
+export const ruleNames = [
+  'queue',
+  'silence',
+  'neighbours',
+  'answer_gap',
+  'callee_gap',
+  'leaf_idle',
+  'budget',
+  'gc'
+] as const
+export type RuleName = (typeof ruleNames)[number]
+
+/** What `decompose.inference.without` switches off; `spread` is the judge's own, for pieces that are not stretched. */
+export const switchNames = ['spread', ...ruleNames] as const
+export type SwitchName = (typeof switchNames)[number]

@@ -1,0 +1,18 @@
+/** Every threshold of the rules but what is stretched (learned/spreads.ts); none depends on a workload. Found on recordings with measured truth, D30. */
+export const thresholds = {
+  /** Neighbours: at least half of the excess lies under other requests' stretched pieces ... */
+  covered: 0.5,
+  /** ... and less than half of it is crossed by pieces of normal length. */
+  crossed: 0.5,
+  /** A witness's excess overlaps at least half of the shorter of the two. */
+  witnessOverlap: 0.5,
+  /** Twice as many pieces begin in an excess as are stretched over it: no stall. */
+  lively: 2,
+  /** A callee that would have begun at least 8 pieces during a gap and began less than a tenth of them was silent. */
+  silentUsually: 8,
+  silentShare: 0.1,
+  /** Weak witnesses' claims may sum up to twice the interval's scheduling delay: one late goroutine can hold up two spans. */
+  budget: 2,
+  /** Collecting for more than 10 % of the interval makes gc the cause of stalls and of unexplained own time. */
+  gcShare: 0.1
+} as const
