@@ -210,9 +210,9 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
  * Sections of traces that are watched between two publications. A busier service is watched for a part of the time: whole
  * stretches of it, because a sample of traces has no neighbours and no queues.
  */
-const SECTIONS_MAX = 150_000
-/** Pieces that may be looked at between two publications: about 0.1 s of CPU. A busy service has slow requests enough to learn from those. */
-const VISITS_MAX = 750_000
+const SECTIONS_MAX = 60_000
+/** Pieces that may be looked at between two publications: about 0.05 s of CPU. A busy service has slow requests enough to learn from those. */
+const VISITS_MAX = 300_000
 /** How far back to look for how much a process usually begins. */
 const USUAL_NS = 5e9
 /** No request has this number for long: what asks about another process excludes none of it. */
