@@ -1,4 +1,4 @@
-import { connect as connectHttp2, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { connect as connectHttp2, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { createLoad, type Load } from '../test/builders/load.ts'
@@ -193,7 +193,11 @@ function grpcStatus(stream: ClientHttp2Stream): Promise<number> {
     // An answer without a message carries its status in the headers.
     stream.on('response', note)
     stream.on('trailers', note)
-    stream.on('error', reject)
+    // A refused stream was not looked at: exporters send it again, and so it counts as refused here.
+    stream.on('error', (reason: Error) => {
+      if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve(GRPC_UNAVAILABLE)
+      else reject(reason)
+    })
     stream.on('close', () => {
       resolve(status)
     })

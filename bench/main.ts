@@ -82,7 +82,9 @@ async function main(): Promise<void> {
       print(await part.run())
     } catch (error) {
       process.exitCode = 1
-      print(`**failed**: ${error instanceof Error ? error.message : String(error)}`)
+      // The checkout's own folder is nobody's business in a committed file.
+      const root = fileURLToPath(new URL('..', import.meta.url))
+      print(`**failed**: ${(error instanceof Error ? error.message : String(error)).replaceAll(root, '')}`)
     }
     console.error(`(${name}: ${Math.round((performance.now() - startedMs) / 1e3)} s)`)
   }

@@ -99,7 +99,7 @@ export async function sendBlocks(
   return JSON.parse(stdout) as LoadResult
 }
 
-/** CPU time is read before the scrape that proves the count, so that scrapes are not part of it. */
+/** Scrapes prove the count and are no part of the load: their CPU time is taken out. */
 async function untilCounted(
   service: LiveService,
   plan: LoadPlan,
@@ -108,10 +108,13 @@ async function untilCounted(
   const { requests } = shapeOf(plan)
   const expected = blocks * [...requests.values()].reduce((sum, count) => sum + count, 0)
   const endMs = performance.now() + CLOSED_MS_MAX
+  let scrapesSeconds = 0
   for (;;) {
     await pause(QUIET_MS + 500)
-    const cpuSeconds = cpuSecondsOf(service.pid)
+    const beforeSeconds = cpuSecondsOf(service.pid)
+    const cpuSeconds = beforeSeconds - scrapesSeconds
     const exposition = await service.scrape()
+    scrapesSeconds += cpuSecondsOf(service.pid) - beforeSeconds
     if (exposition.sum('tail_requests_total') >= expected || performance.now() > endMs) {
       checkExact(exposition, requests, blocks)
       return { exposition, cpuSeconds }
