@@ -170,7 +170,6 @@ export function createObserver(tools: ObserverTools): Observer {
     const endNs = tree.endNs[entry] as number
     const durationNs = endNs - (tree.startNs[entry] as number)
     spreads.learn(service, wholeRequest, wholeRequest, wholeRequest, durationNs)
-    spreads.learn(service, operation, wholeRequest, wholeRequest, durationNs)
     if ((firstCallNs[entry] as number) === Infinity) return
     spreads.learn(service, operation, lastPiece, lastPiece, endNs - (lastEndNs[entry] as number))
   }
