@@ -62,11 +62,16 @@ async function benchScrape(): Promise<ScrapeFigures[]> {
       clockOffsets: () => [],
       learned: () => ({}),
       traceDocument: () => undefined,
+      otlpDocument: () => undefined,
+      waterfall: () => undefined,
+      claims: () => undefined,
+      versionOf: () => undefined,
       operations: () => [],
       blame: () => [],
       ready: () => true,
       version: 'bench',
-      startedMs: 0
+      startedMs: 0,
+      otlpPorts: () => ({ grpc: 4317, http: 4318 })
     }
   )
   const { port } = await exposer.listen()

@@ -8,8 +8,8 @@ import {
 } from './accept/index.ts'
 import { createAssembler } from './assemble/index.ts'
 import { createDecomposer, createGiants, GIANT_SPANS } from './decompose/index.ts'
-import { createExplainer, summarize } from './explain/index.ts'
-import { type ExposeSources, type ExposeTools, traceDocument } from './expose/index.ts'
+import { createExplainer, summarizeBlame, summarizeOperations } from './explain/index.ts'
+import { type ExposeSources, type ExposeTools, keptTraceSources } from './expose/index.ts'
 import type { Decomposition } from './model/decomposition.ts'
 import type { TraceColumns } from './model/spans.ts'
 import { createCounters } from './runtime/counters.ts'
@@ -21,10 +21,12 @@ export interface Pipeline {
   /** Takes the bodies of export requests. */
   readonly accept: AcceptNext
   /** Everything there is to show. */
-  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs'>
+  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs' | 'otlpPorts'>
   readonly names: Pick<ExposeTools, 'strings' | 'resources'>
   /** Does a bounded slice of work; gives the number of traces that it closed. Call it a few times a second. */
   readonly tick: (nowMs: number) => number
+  /** Users' rules from now on, also for traces that are open. Throws BAD_SETTINGS, and then the old ones stay. */
+  readonly setRules: (rules: Settings['decompose']['rules']) => void
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => void
 }
@@ -62,8 +64,8 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     { closed: onClosed, late: explain.late }
   )
   const limits = { ...decoderLimits, spanAgeMaxMs: settings.accept.spanAgeMaxMs }
-  const decoderTools = { ...names, wants: decompose.wants, limits, counters: createDecoderCounters() }
-  const spans = createSpanDecoder(decoderTools)
+  const decoderTools = { ...names, limits, counters: createDecoderCounters() }
+  let spans = createSpanDecoder({ ...decoderTools, wants: decompose.wants() })
   const points = createMetricDecoder(decoderTools)
   const sweeper = createSweeper(names, [assemble, explain, decompose, giants])
   let closed = 0
@@ -178,17 +180,19 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
       }),
       clockOffsets: decompose.clockOffsets,
       learned: () => ({ schema: 'tailspan.learned/1', decompose: decompose.learned(), explain: explain.learned() }),
-      traceDocument(traceId) {
-        const trace = explain.tables.retained(traceId)
-        if (trace === undefined) return undefined
-        const result = decompose.decompose(trace, { contextRows: 0, detail: true })
-        return traceDocument(result, explain.bandsOf(result), names)
-      },
-      operations: () => summarize(explain.tables, strings).operations,
-      blame: () => summarize(explain.tables, strings).blame
+      ...keptTraceSources(
+        { tables: explain.tables, decompose: decompose.decompose, bandsOf: explain.bandsOf, wants: decompose.wants },
+        names
+      ),
+      operations: () => summarizeOperations(explain.tables.operations, strings),
+      blame: () => summarizeBlame(explain.tables, strings)
     },
     names,
     tick,
+    setRules(rules) {
+      decompose.setRules(rules)
+      spans = createSpanDecoder({ ...decoderTools, wants: decompose.wants() })
+    },
     shutdown(nowMs) {
       lastMs = nowMs
       assemble.shutdown(nowMs)

@@ -9,11 +9,17 @@ interface Range {
   readonly most: number
 }
 
+/** What the slowest requests really wait for, and where. */
+export interface Truth {
+  readonly service: ServiceName
+  readonly phase: PhaseName
+}
+
 export interface Cause {
   /** What is done, for people. */
   readonly title: string
-  /** What the slowest requests really wait for, and where; nothing for causes that slow nobody. */
-  readonly truth?: { readonly service: ServiceName; readonly phase: PhaseName }
+  /** Nothing for causes that slow nobody. */
+  readonly truth?: Truth
   /** Switched on together for the length of an episode. */
   readonly switches: readonly ServiceName[]
   /** How long an episode is, if not as long as others. */

@@ -2,12 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 
 /** A service that has said it is ready. */
 export interface Running {
   readonly address: string
   readonly control: string
+  /** Of the cache that runs in the same process; only shipping has one. */
+  readonly cache?: string
   /** How long its threads were ready and the kernel ran others, in milliseconds so far; nothing where Linux does not say. */
   readonly cpuDelayMs: () => number | undefined
   /** SIGTERM, then its end; throws what it said when it did not end well. */
@@ -20,22 +21,12 @@ export interface ToStart {
   readonly environment: Readonly<Record<string, string>>
 }
 
-const READY = /^ready (\S+)$/m
+/** A service chooses its ports itself: one that we had found free could be taken by then. */
+const READY = /^ready (\S+) control (\S+)(?: cache (\S+))?\n/m
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const READY_MS_MAX = 20_000
 const STOP_MS_MAX = 20_000
 const OUTPUT_CHARS_MAX = 65_536
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
-}
 
 interface Watched {
   readonly child: ChildProcess
@@ -79,13 +70,8 @@ function watch(binary: string, args: readonly string[], environment: Readonly<Re
 }
 
 export async function startProcess({ name, binary, environment }: ToStart): Promise<Running> {
-  const control = `127.0.0.1:${await freePort()}`
-  const { child, output, closed } = watch(binary, [], {
-    SHOP_LISTEN: `127.0.0.1:${await freePort()}`,
-    SHOP_CONTROL: control,
-    ...environment
-  })
-  const address = await new Promise<string>((resolve, reject) => {
+  const { child, output, closed } = watch(binary, [], environment)
+  const ready = await new Promise<RegExpExecArray>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
       reject(new Error(`${name} was not ready after ${READY_MS_MAX} ms:\n${output()}`))
@@ -98,14 +84,16 @@ export async function startProcess({ name, binary, environment }: ToStart): Prom
     child.once('close', ended)
     child.stdout?.on('data', () => {
       const line = READY.exec(output())
-      if (line?.[1] === undefined) return
+      if (line === null) return
       clearTimeout(timer)
-      resolve(line[1])
+      resolve(line)
     })
   })
+  const [, address = '', control = '', cache] = ready
   return {
     address,
     control,
+    ...(cache === undefined ? {} : { cache }),
     cpuDelayMs: () => cpuDelayMsOf(child.pid ?? 0),
     async stop() {
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)

@@ -1,8 +1,10 @@
 /** `npm run shop -- <cause>`: a Tailspan, real services that send it spans, and what it finds beside what was injected. */
-import { readBlame, readOperations } from '../../test/demo/readings.ts'
+import { readOperations } from '../../test/demo/readings.ts'
 import { pause, startService, type LiveService } from '../../test/builders/live-service.ts'
 import { HELP, type Options, readArguments } from './arguments.ts'
-import { causeOf } from './causes.ts'
+import { type Cause, causeOf } from './causes.ts'
+import { findInAnalysis, type Finding, findOnMetrics, type Findings, isRight, PURCHASE } from './findings.ts'
+import { type Relay, startRelay } from './relay.ts'
 import { type Episode, type LoadReport, runShop } from './shop.ts'
 
 export { runShop } from './shop.ts'
@@ -10,8 +12,12 @@ export type { Episode, Level, LoadReport, ShopResult, ShopRun } from './shop.ts'
 
 const SHOW_EVERY_MS = 5_000
 const QUIET_MS = 2_000
+/** Traces with something unusually long wait for their neighbours (decompose.inference.wait). */
+const NEIGHBOURS_MS = 5_000
 /** After the load: spans are exported, traces close, and are counted. */
-const SETTLE_MS = QUIET_MS + 3_000
+const SETTLE_MS = QUIET_MS + NEIGHBOURS_MS + 3_000
+/** Beyond it `analyze` would print more than one string of ours holds. */
+const ANALYZED_REQUESTS_MAX = 20_000
 const PHASES_SHOWN = 3
 const sinceStart = new Map<string, number>()
 
@@ -33,8 +39,9 @@ async function main(options: Options): Promise<void> {
     console.log(`${secondsSince(startedMs)}   ${options.cause} is on for ${ms} ms`)
   }
   let over = false
-  const { grpc, http } = service
-  const running = runShop({ ...options, endpoints: { grpc, http }, say: console.log, onEpisode }).finally(() => {
+  const relay = options.seconds * options.rate <= ANALYZED_REQUESTS_MAX ? await startRelay(service.http) : undefined
+  const endpoints = relay?.endpoints ?? { grpc: service.grpc, http: service.http }
+  const running = runShop({ ...options, endpoints, say: console.log, onEpisode }).finally(() => {
     over = true
   })
   try {
@@ -43,7 +50,9 @@ async function main(options: Options): Promise<void> {
     console.log(`\n=== after ${episodes} episodes`)
     await show(service, options, startedMs)
     sayLoad(load)
+    await sayVerdict(service, options, relay)
   } finally {
+    await relay?.close()
     await service.stop()
   }
 }
@@ -64,12 +73,9 @@ async function watch(service: LiveService, options: Options, over: () => boolean
 /** Since the start: a cause that hits three requests in a hundred makes a tail only over many seconds. */
 async function show(service: LiveService, { cause }: Options, startedMs: number): Promise<void> {
   const exposition = await service.scrape()
-  const truth = causeOf(cause).truth
   console.log(`${secondsSince(startedMs)}   ${exposition.sum('tail_requests_total')} requests counted`)
-  for (const { root, culprit, service: found, phase, share } of readBlame(exposition, sinceStart)) {
-    const right = truth?.service === found && truth.phase === phase ? '  (as injected)' : ''
-    console.log(`  found      ${culprit}: ${phase}, ${percent(share)} of the tail of ${root}${right}`)
-  }
+  const { truth } = causeOf(cause)
+  console.log(`  found      ${inWords(findOnMetrics(exposition, truth?.service ?? PURCHASE.service), truth)}`)
   for (const reading of readOperations(exposition, sinceStart)) {
     if (reading.tailRequests === 0) continue
     const excess = reading.excess
@@ -81,6 +87,27 @@ async function show(service: LiveService, { cause }: Options, startedMs: number)
       `  ${name} p50 ${milliseconds(reading.p50Seconds)}  p99 ${milliseconds(reading.p99Seconds)}  tail: ${excess.join(', ')}`
     )
   }
+}
+
+/** The line that a run is for: what was injected, what /metrics says, and what `analyze` says of the same traffic. */
+async function sayVerdict(service: LiveService, { cause }: Options, relay: Relay | undefined): Promise<void> {
+  const { truth, title } = causeOf(cause)
+  const asked = truth?.service ?? PURCHASE.service
+  console.log(`\ninjected   ${truth === undefined ? title : `${truth.service}: ${truth.phase}  (${title})`}`)
+  console.log(`/metrics   ${inWords(findOnMetrics(await service.scrape(), asked), truth)}`)
+  if (relay === undefined)
+    console.log(`analyze    not asked: that is for runs of up to ${ANALYZED_REQUESTS_MAX} requests`)
+  else console.log(`analyze    ${inWords(findInAnalysis(await relay.analyze(), asked), truth)}`)
+}
+
+function inWords({ whole, local }: Findings, truth: Cause['truth']): string {
+  const judged = (finding: Finding, name: string): string => {
+    const verdict = truth === undefined ? '' : isRight(finding, truth) ? ', right' : ', WRONG'
+    return `${name} (${percent(finding.share)}${verdict})`
+  }
+  const slow = whole && `purchases are slow because of ${judged(whole, `${whole.service}: ${whole.phase}`)}`
+  const own = truth && local && `the tail of ${truth.service} itself is ${judged(local, local.phase)}`
+  return [slow, own].filter((part) => part !== undefined).join('; ') || 'no tail yet'
 }
 
 function sayLoad(load: LoadReport): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Binaries, buildShop } from './build.ts'
 import { type CauseName, causeOf, planEpisodes, type ServiceName } from './causes.ts'
-import { freePort, type Running, runProgram, startProcess } from './processes.ts'
+import { type Running, runProgram, startProcess } from './processes.ts'
 
 export const levels = ['default', 'waits', 'companion'] as const
 export type Level = (typeof levels)[number]
@@ -119,9 +119,8 @@ async function startShop(run: ShopRun, binaries: Binaries): Promise<Shop> {
     running.set(name, await startProcess({ name, binary, environment }))
   }
   try {
-    const cache = { SHOP_CACHE: `127.0.0.1:${await freePort()}` }
-    await start('shipping', binaries.shipping, cache)
-    await start('inventory', binaries.inventory, cache)
+    await start('shipping', binaries.shipping, {})
+    await start('inventory', binaries.inventory, { SHOP_CACHE: running.get('shipping')?.cache ?? '' })
     if (binaries.pricing !== undefined) await start('pricing', binaries.pricing, {})
     const at = (name: ServiceName): string => running.get(name)?.address ?? ''
     await start('gateway', binaries.gateway, {

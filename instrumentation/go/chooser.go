@@ -8,6 +8,8 @@ import (
 )
 
 // chooser says which requests deserve evidence: those above a quantile of their operation's recent durations, and a few of all.
+// Until an operation has a threshold, all of its requests, unless none are to be sampled: the first ones run cold, and are often
+// the slowest there will be.
 type chooser struct {
 	quantile float64
 	sampler  sampler
@@ -32,9 +34,9 @@ func (c *chooser) choose(operation string, duration time.Duration) bool {
 			c.operations[operation] = row
 		}
 	}
-	slow := row.above(duration.Nanoseconds())
+	chosen := row.above(duration.Nanoseconds()) || row.threshold == 0 && c.sampler.perSec > 0
 	row.observe(duration.Nanoseconds(), c.quantile)
-	return slow || c.sampler.take(time.Now())
+	return chosen || c.sampler.take(time.Now())
 }
 
 // sampler is a bucket of one token and a bit.
@@ -69,7 +71,7 @@ const (
 	smallestBits = 9
 	// rethinkEvery observations the threshold moves.
 	rethinkEvery = 32
-	// observationsMin before anything is called slow.
+	// observationsMin before there is a threshold.
 	observationsMin = 64
 	// observationsMax: then every count is halved, so that the past fades.
 	observationsMax = 4096

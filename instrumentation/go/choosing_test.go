@@ -44,12 +44,19 @@ func TestTheThresholdFollowsTheTraffic(t *testing.T) {
 	}
 }
 
-func TestNothingIsSlowAtFirst(t *testing.T) {
-	c := newChooser(0.95, 0)
+func TestAllAreChosenUntilThereIsAThreshold(t *testing.T) {
+	c := newChooser(0.95, 1e-9)
+	c.sampler.take(time.Now())
 	for i := range observationsMin - 1 {
-		if c.choose("op", time.Duration(i)*time.Second) {
-			t.Fatalf("request %d was called slow", i)
+		if !c.choose("op", time.Duration(observationsMin-i)*time.Second) {
+			t.Fatalf("request %d was not chosen", i)
 		}
+	}
+	for range 2 * rethinkEvery {
+		c.choose("op", time.Second)
+	}
+	if c.choose("op", time.Second) {
+		t.Error("a fast request was chosen after there was a threshold")
 	}
 }
 

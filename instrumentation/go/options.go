@@ -77,7 +77,7 @@ func WithSlowQuantile(quantile float64) Option {
 }
 
 // WithSampleRate chooses, beside the slow ones, up to so many requests a second whatever their duration (default 1; 0 for none).
-// They show what normal looks like.
+// They show what normal looks like. Of each operation the first 64 are taken as well: until then nobody knows what slow is.
 func WithSampleRate(perSecond float64) Option {
 	return func(s *settings) { s.samplesPerSec = max(perSecond, 0) }
 }

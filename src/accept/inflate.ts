@@ -1,6 +1,7 @@
-import { gunzip, gunzipSync } from 'node:zlib'
+import { gunzip } from 'node:zlib'
 import { bodiesBusy, tooLarge } from './body.ts'
 import { free, type Budget } from './budget.ts'
+import { createGunzipper } from './gunzip.ts'
 import { type Refusal } from './refusals.ts'
 
 /** Up to here inflating costs about a millisecond, less than the way through a thread and back. */
@@ -8,6 +9,8 @@ const SYNC_BYTES_MAX = 1 << 20
 /** Room after the expected end, so that zlib sees the end without asking for a second buffer. */
 const SLACK_BYTES = 64
 const ISIZE_BYTES = 4
+
+const gunzipShort = createGunzipper(SYNC_BYTES_MAX + SLACK_BYTES)
 
 /**
  * Inflates and hands the bytes to `use`; they are gone when it returns. The last four bytes of gzip name the size before
@@ -23,10 +26,12 @@ export async function inflated<T>(
   for (const roomBytes of first < bytesMax ? [first, bytesMax] : [bytesMax]) {
     if (!budget.reserve(roomBytes)) return bodiesBusy
     try {
-      const out = await inflate(bytes, roomBytes)
+      const given = inflate(bytes, roomBytes)
+      // Nothing may come between a short body and its use: the next one is inflated into the same room.
+      const out = given instanceof Promise ? await given : given
       if (Buffer.isBuffer(out)) {
         const result = use(out)
-        free(out)
+        if (roomBytes > SYNC_BYTES_MAX) free(out)
         return result
       }
       if (out.code !== 'ERR_BUFFER_TOO_LARGE') return { reason: 'bad_payload', message: `broken gzip: ${out.message}` }
@@ -42,17 +47,11 @@ function inflate(
   bytes: Buffer,
   roomBytes: number
 ): Buffer | NodeJS.ErrnoException | Promise<Buffer | NodeJS.ErrnoException> {
+  if (roomBytes <= SYNC_BYTES_MAX) return gunzipShort(bytes, roomBytes)
   const options = { chunkSize: roomBytes + SLACK_BYTES, maxOutputLength: roomBytes }
-  if (roomBytes > SYNC_BYTES_MAX) {
-    return new Promise((resolve) => {
-      gunzip(bytes, options, (error, out) => {
-        resolve(error ?? out)
-      })
+  return new Promise((resolve) => {
+    gunzip(bytes, options, (error, out) => {
+      resolve(error ?? out)
     })
-  }
-  try {
-    return gunzipSync(bytes, options)
-  } catch (error) {
-    return error as NodeJS.ErrnoException
-  }
+  })
 }

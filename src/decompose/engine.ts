@@ -111,6 +111,9 @@ export function createEngine(tools: EngineTools): Engine {
     result.conflicts = tally.sum
     if (!options.detail) return
     report.fillPath()
+    result.own.startNs = tree.startNs
+    result.own.endNs = tree.endNs
+    result.own.parent = tree.parent
     for (let row = 0; row < tree.trace.n; row++) {
       result.own.inProcessChildrenNs[row] = judge.ownTime(row, result.own.phaseNs, row * PHASE_SLOTS)
     }

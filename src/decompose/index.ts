@@ -1,18 +1,19 @@
 import type { Decomposition } from '../model/decomposition.ts'
 import { Outcome } from '../model/requests.ts'
 import type { MetricPoints } from '../model/metric-points.ts'
-import type { Resources, TraceColumns, Want } from '../model/spans.ts'
+import type { Resources, TraceColumns, Wants } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
+import { Fault } from '../runtime/fault.ts'
 import type { Marks } from '../runtime/stage.ts'
 import type { Strings } from '../runtime/strings.ts'
-import { createEngine, type DecomposeOptions } from './engine.ts'
+import { createEngine, type DecomposeOptions, type Engine } from './engine.ts'
 import { createSources, type Sources, sourceNames } from './evidence/index.ts'
 import { isNameAmbiguous, traitByName } from './evidence/wait-spans.ts'
 import { createInference } from './judge/inference/index.ts'
 import { createLearned, type LearnedDump } from './learned/index.ts'
 import { Trait, type TreeTools } from './cut/tree.ts'
 import { enlarge } from './scratch.ts'
-import type { DecomposeSettings } from './settings.ts'
+import type { DecomposeSettings, Rule } from './settings.ts'
 
 export { evidenceWants } from './evidence/index.ts'
 export { describeRules } from './rules/words.ts'
@@ -39,6 +40,8 @@ export const decomposeCounters = {
   }
 }
 
+/** What rules have ever asked for keeps its place until the next start: a code of 16 bits each, and a look of the decoder. */
+const WANTS_MAX = 4_096
 /** A busy service teaches more than medians need: after so many traces between two publications, only every eighth. */
 const LESSONS = 2_000
 const LESSON_SHARE = 8
@@ -47,7 +50,12 @@ const SPREAD_SHARE = 32
 
 export interface Decomposer {
   /** What the decoder is to keep of spans. */
-  readonly wants: readonly Want[]
+  readonly wants: () => Wants
+  /**
+   * Users' rules from now on, also for spans that came before; the decoder has to learn of the new wants. Throws BAD_SETTINGS, and
+   * then the old ones stay.
+   */
+  readonly setRules: (rules: readonly Rule[]) => void
   /** Phases of every request of a trace. The result is overwritten by the next call. */
   readonly decompose: (trace: TraceColumns, options: DecomposeOptions) => Decomposition
   /** The same in slices of about `slice` rows, beside `decompose`; one at a time. Its result holds until the next one begins. */
@@ -95,15 +103,7 @@ export function createDecomposer(
   const { strings, resources } = tools
   const learned = createLearned(settings, tools)
   const counters = createCounters(decomposeCounters)
-  const sources = createSources(settings.rules, strings)
-  const engineTools = {
-    resources,
-    learned,
-    sources,
-    writeTraits: createTraitWriter(strings, sources),
-    spread: !settings.inference.without.includes('spread'),
-    clockOffsetNs: settings.clockCorrection ? learned.clocks.offsetNs : () => 0
-  }
+  let sources = createSources(settings.rules, strings)
   let taught = 0
   // Offline: what is learned is learned once, and nothing waits meanwhile.
   const unhurried = settings.inference.waitMs === Infinity
@@ -111,10 +111,23 @@ export function createDecomposer(
     resources,
     spreads: learned.spreads,
     servers: learned.servers,
+    sharedServers: learned.sharedServers,
     runtime: learned.runtime
   })
-  const whole = createEngine(engineTools)
-  const sliced = createEngine(engineTools)
+  let whole = engineWith(sources)
+  let sliced = engineWith(sources)
+  let slicedSources = sources
+
+  function engineWith(sources: Sources): Engine {
+    return createEngine({
+      resources,
+      learned,
+      sources,
+      writeTraits: createTraitWriter(strings, sources),
+      spread: !settings.inference.without.includes('spread'),
+      clockOffsetNs: settings.clockCorrection ? learned.clocks.offsetNs : () => 0
+    })
+  }
 
   function observe(result: Decomposition): void {
     const { tree, cut } = result === whole.result ? whole : sliced
@@ -129,7 +142,7 @@ export function createDecomposer(
   }
 
   /** Details are asked for again and again of a kept trace; only the first look counts. */
-  function finish(engine: typeof whole, options: Pick<DecomposeOptions, 'detail'>): Decomposition {
+  function finish(engine: Engine, options: Pick<DecomposeOptions, 'detail'>): Decomposition {
     if (engine.result.conflicts > 0 && !options.detail) {
       for (let source = 0; source < sourceNames.length; source++) {
         counters.add('tail_evidence_conflicts_total', engine.tally.conflicts[source], source)
@@ -140,12 +153,28 @@ export function createDecomposer(
   }
 
   return {
-    wants: sources.wants,
+    wants: () => sources.wants,
+    setRules(rules) {
+      const next = createSources(rules, strings, sources)
+      if (next.wants.length > WANTS_MAX) {
+        throw new Fault(
+          'BAD_SETTINGS',
+          'rules: they asked for too many different attributes and events since the start'
+        )
+      }
+      sources = next
+      whole = engineWith(next)
+    },
     decompose(trace, options) {
       whole.run(trace, options)
       return finish(whole, options)
     },
     *decomposeSliced(trace, options, slice) {
+      // Not before: the giant at hand and its result are the old one's.
+      if (slicedSources !== sources) {
+        sliced = engineWith(sources)
+        slicedSources = sources
+      }
       yield* sliced.runSliced(trace, options, slice)
       return finish(sliced, options)
     },
@@ -172,6 +201,8 @@ export function createDecomposer(
     learnPoints: learned.runtime.consume,
     publish(all = false) {
       taught = 0
+      // Offline it is the only lesson: queues are then looked for knowing how long pieces take.
+      if (all) learned.spreads.publish()
       inference.teach(all)
       countLosses()
       learned.publish()

@@ -68,7 +68,13 @@ export function createReport(tools: ReportTools): Report {
       return blame
     },
     path,
-    own: { phaseNs: new Float64Array(0), inProcessChildrenNs: new Float64Array(0) }
+    own: {
+      phaseNs: new Float64Array(0),
+      inProcessChildrenNs: new Float64Array(0),
+      startNs: new Float64Array(0),
+      endNs: new Float64Array(0),
+      parent: new Int32Array(0)
+    }
   }
 
   function growRequests(n: number): void {

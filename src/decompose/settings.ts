@@ -32,7 +32,7 @@ const inferenceSection = section({
     .min(1024)
     .max(2 ** 24)
     .default(2 ** 18)
-    .describe('The same of whole requests, by which queues are found, 65 bytes each.'),
+    .describe('The same of whole requests, by which queues are found, 100 bytes each.'),
   spreads_max: z
     .int()
     .min(1)

@@ -3,4 +3,11 @@ export { createDurationStore, type DurationStore } from './exact-quantiles.ts'
 export { createExplainer, type Explainer, type ExplainTables, type ExplainTools } from './explainer.ts'
 export { type Learned as ExplainLearned } from './learned.ts'
 export { explainSection, explainSettings, type ExplainSettings } from './settings.ts'
-export { type BlameSummary, type OperationSummary, summarize, type TailSummary } from './summary.ts'
+export {
+  type BlameSummary,
+  type OperationSummary,
+  summarize,
+  summarizeBlame,
+  summarizeOperations,
+  type TailSummary
+} from './summary.ts'

@@ -46,26 +46,36 @@ export interface SummaryTables {
   readonly blame: BlameSums
 }
 
-/** Operations by name, `__other__` last; blame by root in the same order, the largest excess first. */
-export function summarize({ operations, blame }: SummaryTables, strings: Strings): TailSummary {
-  const rows = Array.from({ length: operations.rows }, (_, row) => row)
-    .filter((row) => operations.live[row] === 1 && (operations.seen[row] as number) > 0)
-    .map((row) => ({ row, ...nameOf(operations, row, strings) }))
-    .sort(byName)
+/** Both of the below. */
+export function summarize(tables: SummaryTables, strings: Strings): TailSummary {
+  return { operations: summarizeOperations(tables.operations, strings), blame: summarizeBlame(tables, strings) }
+}
+
+/** Operations by name, `__other__` last. */
+export function summarizeOperations(table: OperationTable, strings: Strings): readonly OperationSummary[] {
+  return namedRows(table, strings).map(({ row, service, operation }) => ({
+    service,
+    operation,
+    ...summarizeRow(table, row)
+  }))
+}
+
+/** Blame by root in the order of the operations, the largest excess first. */
+export function summarizeBlame({ operations, blame }: SummaryTables, strings: Strings): readonly BlameSummary[] {
   const bySlot = slotsByRoot(blame)
-  return {
-    operations: rows.map(({ row, service, operation }) => ({
-      service,
-      operation,
-      ...summarizeRow(operations, row)
-    })),
-    blame: rows.flatMap(({ row, service, operation }) =>
-      summarizeRoot({ blame, strings }, row, bySlot.get(row) ?? []).map((found) => ({
-        root: { service, operation },
-        ...found
-      }))
-    )
-  }
+  return namedRows(operations, strings).flatMap(({ row, service, operation }) =>
+    summarizeRoot({ blame, strings }, row, bySlot.get(row) ?? []).map((found) => ({
+      root: { service, operation },
+      ...found
+    }))
+  )
+}
+
+function namedRows(table: OperationTable, strings: Strings): Named[] {
+  return Array.from({ length: table.rows }, (_, row) => row)
+    .filter((row) => table.live[row] === 1 && (table.seen[row] as number) > 0)
+    .map((row) => ({ row, ...nameOf(table, row, strings) }))
+    .sort(byName)
 }
 
 interface Named {

@@ -50,8 +50,12 @@ const retainedTrace = record({
   band: orNull(oneOf(bands)),
   outcome: oneOf(outcomes),
   dominant: orNull(oneOf(phases)),
+  version: orNull(text),
   at_unix_ms: { type: 'number' }
 })
+
+const byOutcome = record(Object.fromEntries(outcomes.map((outcome) => [outcome, { type: 'number' }])))
+const gradeMeans = record(Object.fromEntries(grades.map((grade) => [grade, mean])))
 
 export const errorAnswer = { description: 'What was wrong', ...record({ error: text }) } as const
 
@@ -71,6 +75,18 @@ export const tailAnswer = {
     ...operationProperties,
     sampling: oneOf(samplings),
     warnings: listOf(text),
+    first_seen_unix_ms: { type: 'number' },
+    partial: { type: 'number' },
+    bands: record(Object.fromEntries(bands.map((band) => [band, byOutcome]))),
+    tail_grades_mean_ns: orNull({
+      type: 'object',
+      propertyNames: oneOf(phases.slice(0, -1)),
+      additionalProperties: gradeMeans
+    }),
+    distribution: {
+      description: 'Upper bound in ns and weighted requests, without the empty ends',
+      ...listOf(listOf({ type: 'number' }))
+    },
     blame: listOf(blame),
     traces: listOf(retainedTrace)
   })
@@ -115,6 +131,76 @@ export const traceAnswer = {
         band: orNull(oneOf(bands)),
         phases: byPhase(ns),
         grades: { type: 'object', propertyNames: oneOf(phases.slice(0, -1)), additionalProperties: byGrade }
+      })
+    )
+  })
+} as const
+
+export const traceIdParams = {
+  type: 'object',
+  required: ['id'],
+  properties: { id: { type: 'string', pattern: '^[0-9a-fA-F]{32}$', description: '32 hex digits' } }
+} as const
+
+export const overviewAnswer = {
+  description:
+    'Rows of service, operation, class, requests, p50, p99, dominant phase, mean ns by phase of body and of tail, and the top culprit: service, operation, phase, share',
+  ...record({
+    version: text,
+    started_unix_ms: { type: 'number' },
+    otlp: record({ grpc: { type: 'integer' }, http: { type: 'integer' } }),
+    spans_received: { type: 'number' },
+    phases: listOf(oneOf(phases)),
+    total: { type: 'integer' },
+    operations: listOf({ type: 'array' })
+  })
+} as const
+
+const column = { type: 'array' } as const
+const flatTriples = listOf(ns)
+
+export const waterfallAnswer = {
+  description:
+    'Spans in columns by start; own: span, phase * 3 + grade, ns; path: span, start, end; requests: span, operation, duration, lead, band, p50, p99; names are indexes of texts',
+  ...record({
+    trace_id: hex32,
+    complete: { type: 'boolean' },
+    start_unix_nano: text,
+    duration_ns: ns,
+    spans_total: { type: 'integer' },
+    root: { type: 'integer' },
+    spans: record(
+      Object.fromEntries(
+        ['id', 'parent', 'start_ns', 'duration_ns', 'name', 'service', 'version', 'kind', 'outcome'].map((key) => [
+          key,
+          column
+        ])
+      )
+    ),
+    own: flatTriples,
+    path: flatTriples,
+    blame: listOf(
+      record({ service: text, operation: text, phase: oneOf(phases), grade: orNull(oneOf(grades)), ns: mean })
+    ),
+    requests: listOf({ type: 'array' }),
+    texts: listOf(text)
+  })
+} as const
+
+export const claimsAnswer = {
+  description: 'Claims on the time of one span, as in analyze --explain --json',
+  ...record({
+    span_id: hex16,
+    claims: listOf(
+      record({
+        span_id: hex16,
+        name: text,
+        source: text,
+        phase: oneOf(phases),
+        grade: orNull(oneOf(grades)),
+        asked_ns: mean,
+        booked_ns: mean,
+        note: text
       })
     )
   })

@@ -3,9 +3,11 @@ import { phases } from '../model/phases.ts'
 import { Band, Sampling, bands, outcomes, samplings } from '../model/requests.ts'
 import { type RetainedTrace, type TailTables } from '../model/tail.ts'
 import { type Strings } from '../runtime/strings.ts'
-import { errorAnswer, learnedAnswer, operationsPage, tailAnswer, traceAnswer } from './api-schemas.ts'
+import { errorAnswer, learnedAnswer, operationsPage, tailAnswer, traceAnswer, traceIdParams } from './api-schemas.ts'
+import { operationDetails } from './operation-details.ts'
+import { tailExcess } from './overview.ts'
 import { type ExposeSettings } from './settings.ts'
-import { type ExposeSources, type OperationSummary } from './sources.ts'
+import { type ExposeSources } from './sources.ts'
 
 interface Page {
   readonly limit: number
@@ -65,21 +67,29 @@ export function addApi(app: FastifyInstance, settings: ExposeSettings, sources: 
     }
   )
 
-  app.get<{ Params: { id: string } }>(
+  app.get<{ Params: { id: string }; Querystring: { format: 'tailspan' | 'otlp' } }>(
     '/api/v1/traces/:id',
     {
       schema: {
         summary: 'One kept trace',
-        params: {
+        params: traceIdParams,
+        querystring: {
           type: 'object',
-          required: ['id'],
-          properties: { id: { type: 'string', pattern: '^[0-9a-fA-F]{32}$', description: '32 hex digits' } }
+          properties: {
+            format: {
+              type: 'string',
+              enum: ['tailspan', 'otlp'],
+              default: 'tailspan',
+              description: 'otlp: as an OTLP/JSON export request, for trace viewers'
+            }
+          }
         },
         response: { 200: traceAnswer, 400: errorAnswer, 404: errorAnswer }
       }
     },
     (request, reply) => {
-      const document = sources.traceDocument(request.params.id.toLowerCase())
+      const id = request.params.id.toLowerCase()
+      const document = request.query.format === 'otlp' ? sources.otlpDocument(id) : sources.traceDocument(id)
       return document === undefined ? reply.code(404).send({ error: 'no such trace is kept' }) : reply.send(document)
     }
   )
@@ -89,11 +99,6 @@ export function addApi(app: FastifyInstance, settings: ExposeSettings, sources: 
     { schema: { summary: 'What this process has learned', response: { 200: learnedAnswer } } },
     (_request, reply) => reply.send(sources.learned())
   )
-}
-
-/** How much longer a request of the tail takes than one of the body; without a tail, last. */
-function tailExcess({ excess_mean_ns: excess }: OperationSummary): number {
-  return excess === null ? -1 : Object.values(excess).reduce((sum, ns) => sum + Math.max(0, ns), 0)
 }
 
 interface TailParts {
@@ -108,25 +113,31 @@ function tailOf(name: OperationName, { sources, strings, tracesMax }: TailParts)
   const summary = sources.operations().find(isIt)
   if (summary === undefined) return undefined
   const sampling = samplingOf(sources.tables, strings, name.service)
+  const row = rowOf(sources.tables, strings, name)
   return {
     ...summary,
     sampling: samplings[sampling],
     warnings: warningsOf(sampling),
+    ...(row !== undefined && operationDetails(sources.tables.operations, row)),
     blame: sources.blame().filter(({ root }) => isIt(root)),
-    traces: retainedOf(sources.tables, strings, name).slice(0, tracesMax).map(retainedTrace)
+    traces: retainedOf(sources.tables, row)
+      .slice(0, tracesMax)
+      .map((kept) => retainedTrace(kept, sources.versionOf(kept.traceId, name.service)))
   }
 }
 
 /** Names of strangers are compared with those there are, never interned. */
-function retainedOf(tables: TailTables, strings: Strings, name: OperationName): readonly RetainedTrace[] {
-  const { rows, live, service, operation } = tables.operations
+function rowOf({ operations }: TailTables, strings: Strings, name: OperationName): number | undefined {
+  const { rows, live, service, operation } = operations
   for (let row = 0; row < rows; row++) {
-    const serviceId = service[row] as number
-    const operationId = operation[row] as number
-    if (live[row] !== 1 || strings.text(operationId) !== name.operation) continue
-    if (strings.text(serviceId) === name.service) return tables.retainedOf(serviceId, operationId)
+    if (live[row] !== 1 || strings.text(operation[row] as number) !== name.operation) continue
+    if (strings.text(service[row] as number) === name.service) return row
   }
-  return []
+  return undefined
+}
+
+function retainedOf({ operations, retainedOf }: TailTables, row: number | undefined): readonly RetainedTrace[] {
+  return row === undefined ? [] : retainedOf(operations.service[row] as number, operations.operation[row] as number)
 }
 
 function samplingOf(tables: TailTables, strings: Strings, service: string): number {
@@ -141,13 +152,15 @@ function warningsOf(sampling: number): string[] {
   return ['How these requests were sampled is unknown: if slow ones were preferred, bands and shares are wrong.']
 }
 
-function retainedTrace({ traceId, durationNs, band, outcome, dominantPhase, atMs }: RetainedTrace): object {
+function retainedTrace(kept: RetainedTrace, version: string | undefined): object {
+  const { traceId, durationNs, band, outcome, dominantPhase, atMs } = kept
   return {
     trace_id: traceId,
     duration_ns: durationNs,
     band: band === Band.none ? null : bands[band],
     outcome: outcomes[outcome],
     dominant: phases[dominantPhase] ?? null,
+    version: version ?? null,
     at_unix_ms: atMs
   }
 }

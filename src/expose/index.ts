@@ -9,6 +9,8 @@ import { createDurationHistogram } from './duration-histogram.ts'
 import { createExposition } from './exposition.ts'
 import { contentTypes } from './negotiate.ts'
 import { counterFamilies, ownFamilies, type OwnDurations } from './own-families.ts'
+import { addPageApi } from './page-api.ts'
+import { addPage } from './page-files.ts'
 import { createProcessMetrics } from './process-metrics.ts'
 import { createScraper, type Scraper } from './scrape.ts'
 import { createServer } from './server.ts'
@@ -17,6 +19,8 @@ import { eventLoopTurn, type Turn } from './slice-stream.ts'
 import { type ExposeSources, type ExposeTools } from './sources.ts'
 import { createZeroFirst } from './zero-first.ts'
 
+export { keptTraceSources } from './kept-traces.ts'
+export { claimDocument } from './trace-claims.ts'
 export { traceDocument, type Names } from './trace-document.ts'
 export { series, type SeriesFamily } from './series.ts'
 export { type ExposeSources, type ExposeTools, type ClockOffset } from './sources.ts'
@@ -78,6 +82,8 @@ export function createExposer(
   app.after(() => {
     addMetrics(app, scraper)
     addApi(app, settings, sources, tools.strings)
+    addPageApi(app, settings, sources, tools.nowMs)
+    addPage(app)
     addHealth(app, sources, tools.nowMs, () => sources.ready() && !draining)
   })
 
@@ -142,13 +148,6 @@ function addHealth(
   )
   app.get('/api/v1/openapi.json', { schema: { summary: 'This API', response: { 200: { type: 'object' } } } }, () =>
     app.swagger()
-  )
-  const paths = ['/metrics', '/api/v1/operations', '/api/v1/learned', '/api/v1/openapi.json', '/healthz', '/readyz']
-  const links = paths.map((path) => `<li><a href="${path}">${path}</a></li>`).join('')
-  app.get('/', { schema: { hide: true } }, (_request, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .send(`<!doctype html><title>Tailspan</title><h1>Tailspan</h1><ul>${links}</ul>\n`)
   )
 }
 

@@ -48,7 +48,15 @@ export const exposeSection = section({
     .min(1)
     .max(10_000)
     .default(500)
-    .describe('Operations in one page of /api/v1/operations. Lower it when readers are slow.')
+    .describe('Operations in one page of /api/v1/operations. Lower it when readers are slow.'),
+  waterfall_spans_max: z
+    .int()
+    .min(100)
+    .max(1_000_000)
+    .default(50_000)
+    .describe(
+      'Spans of one trace that the page is given to draw, the first by start. About 150 bytes each, uncompressed.'
+    )
 })
 
 export interface ExposeSettings {
@@ -61,6 +69,7 @@ export interface ExposeSettings {
   readonly connectionsMax: number
   readonly tracesMax: number
   readonly pageMax: number
+  readonly waterfallSpansMax: number
 }
 
 export function exposeSettings(parsed: z.output<typeof exposeSection>): ExposeSettings {
@@ -73,6 +82,7 @@ export function exposeSettings(parsed: z.output<typeof exposeSection>): ExposeSe
     headerTimeoutMs: parsed.header_timeout,
     connectionsMax: parsed.connections_max,
     tracesMax: parsed.traces_max,
-    pageMax: parsed.page_max
+    pageMax: parsed.page_max,
+    waterfallSpansMax: parsed.waterfall_spans_max
   }
 }

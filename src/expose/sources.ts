@@ -13,12 +13,20 @@ export interface ClockOffset {
 export interface OperationSummary {
   readonly service: string
   readonly operation: string
+  readonly class: string
+  readonly requests: number
+  readonly quantiles_ns: { readonly p50: number | null; readonly p99: number | null }
+  readonly body: { readonly phases_mean_ns: Readonly<Record<string, number>> } | null
+  readonly tail: { readonly phases_mean_ns: Readonly<Record<string, number>> } | null
   readonly excess_mean_ns: Readonly<Record<string, number>> | null
+  readonly dominant: string | null
 }
 
 /** An element of `blame` of `analyze --json`, likewise. */
 export interface BlameSummary {
   readonly root: { readonly service: string; readonly operation: string }
+  readonly culprit: { readonly service: string; readonly operation: string; readonly phase: string }
+  readonly share: number | null
 }
 
 /** Everything that expose shows. It only reads. */
@@ -30,11 +38,18 @@ export interface ExposeSources {
   readonly clockOffsets: () => readonly ClockOffset[]
   readonly learned: () => object
   readonly traceDocument: (traceId: string) => object | undefined
+  readonly otlpDocument: (traceId: string) => object | undefined
+  readonly waterfall: (traceId: string, spansMax: number) => object | undefined
+  readonly claims: (traceId: string, spanId: string) => object | undefined
+  /** `service.version` of a service in a kept trace, where it said one. */
+  readonly versionOf: (traceId: string, service: string) => string | undefined
   readonly operations: () => readonly OperationSummary[]
   readonly blame: () => readonly BlameSummary[]
   readonly ready: () => boolean
   readonly version: string
   readonly startedMs: number
+  /** Where spans are taken. */
+  readonly otlpPorts: () => { readonly grpc: number; readonly http: number }
 }
 
 export interface ExposeTools extends Names {

@@ -5,6 +5,7 @@ import { GRADES, PHASES, PHASE_SLOTS, Phase, grades, phases } from '../model/pha
 import { Band, bands, classes, outcomes } from '../model/requests.ts'
 import { type Resources, type TraceColumns } from '../model/spans.ts'
 import { spanIdHex, traceIdHex } from './hex.ts'
+import { unixNano } from './unix-nano.ts'
 
 export interface Names {
   readonly strings: Strings
@@ -123,9 +124,4 @@ function rows(count: number, row: (index: number) => object): object[] {
 
 function durationNs(trace: TraceColumns, span: number): number {
   return (trace.endNs[span] as number) - (trace.startNs[span] as number)
-}
-
-/** Exact: a Unix time in ns does not fit a double. */
-function unixNano(trace: TraceColumns, ns: number): string {
-  return ((BigInt(trace.baseHi) << 32n) + BigInt(trace.baseLo) + BigInt(ns)).toString()
 }

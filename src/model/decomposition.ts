@@ -47,6 +47,11 @@ export interface OwnTimeColumns {
   /** PHASE_SLOTS a span. */
   phaseNs: Float64Array
   inProcessChildrenNs: Float64Array
+  /** Where each span lies on the path's clock. */
+  startNs: Float64Array
+  endNs: Float64Array
+  /** Row of the span above, -1 without. */
+  parent: Int32Array
 }
 
 /** One claim on a span of a request and what became of it. */

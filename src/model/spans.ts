@@ -54,6 +54,9 @@ export type Want =
       readonly field?: string
     }
 
+/** By number. A number keeps its meaning while the process lives, so of one that nobody asks for any more its place stays. */
+export type Wants = readonly (Want | undefined)[]
+
 export interface EvidenceColumns {
   code: Uint16Array
   a: Float64Array

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createAcceptor, type AcceptNext } from '../accept/index.ts'
 import { createExposer, type ExposeSources, type ExposeTools } from '../expose/index.ts'
 import { Fault } from '../runtime/fault.ts'
+import { createCounters } from '../runtime/counters.ts'
 import { createLog, type Log } from '../runtime/log.ts'
 import { startTelemetry, telemetryOff, type Address, type Telemetry } from '../runtime/telemetry.ts'
 import { type Environment } from '../settings/expand.ts'
@@ -11,10 +12,12 @@ import { readSettings } from './settings-file.ts'
 /** What the service needs of the pipeline. */
 export interface ServedPipeline {
   readonly accept: AcceptNext
-  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs'>
+  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs' | 'otlpPorts'>
   readonly names: Omit<ExposeTools, 'nowMs' | 'log'>
   /** Does a bounded slice of work; gives the number of traces that it closed. */
   readonly tick: (nowMs: number) => number
+  /** Users' rules from now on. Throws BAD_SETTINGS, and then the old ones stay. */
+  readonly setRules: (rules: Settings['decompose']['rules']) => void
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => void
 }
@@ -31,6 +34,15 @@ export interface ServeOptions {
 
 const TICK_MS = 50
 
+const Reload = { ok: 0, refused: 1 } as const
+export const serveCounters = {
+  tail_settings_reloads_total: {
+    help: 'Times that the settings file was read again because of SIGHUP. Of a refused one nothing is in force; the log says why.',
+    label: 'result',
+    values: Object.keys(Reload)
+  }
+}
+
 /** Runs the service until a signal ends it. Throws BAD_SETTINGS before anything listens, BUSY when a port is taken. */
 export async function serve(options: ServeOptions): Promise<void> {
   const settings = readSettings(options.configFile, options.env)
@@ -39,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const listening = await service.listen()
   const ended = firstSignal(options.exit)
   const reload = (): void => {
-    reloadSettings(options, settings, log)
+    service.reload()
   }
   process.on('SIGHUP', reload)
   const { grpc, http, metrics } = listening
@@ -59,6 +71,8 @@ interface Service {
   readonly listen: () => Promise<{ grpc: Address; http: Address; metrics: Address }>
   /** Turns own spans on, if they are wanted. */
   readonly observe: (listening: readonly Address[]) => Promise<void>
+  /** Reads the settings file again. What cannot be changed while the service runs stays as it was at the start. */
+  readonly reload: () => void
   readonly close: () => Promise<void>
 }
 
@@ -67,7 +81,9 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
   const startedMs = nowMs()
   let telemetry: Telemetry = telemetryOff
   let timer: NodeJS.Timeout | undefined
+  let otlpPorts = { grpc: settings.accept.grpcPort, http: settings.accept.httpPort }
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number
+  const counters = createCounters(serveCounters)
   const pipeline = options.buildPipeline(settings, { log, nowMs, seed })
   const acceptor = createAcceptor(settings.accept, { log, nowMs, random: Math.random }, observed(pipeline.accept))
   const exposer = createExposer(
@@ -75,11 +91,12 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
     { ...pipeline.names, nowMs, log },
     {
       ...pipeline.sources,
-      counters: [...pipeline.sources.counters, acceptor.counters],
+      counters: [...pipeline.sources.counters, acceptor.counters, counters],
       memory: () => ({ ...pipeline.sources.memory(), ...acceptor.memory() }),
       ready: () => timer !== undefined,
       version: options.version,
-      startedMs
+      startedMs,
+      otlpPorts: () => otlpPorts
     }
   )
   traceScrapes(exposer.app, () => telemetry)
@@ -116,6 +133,7 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
         throw Fault.from(reason).code === 'BAD_SETTINGS' ? new Fault('BUSY', (reason as Error).message) : reason
       })
       timer = setInterval(tick, TICK_MS)
+      otlpPorts = { grpc: grpc.port, http: http.port }
       return { grpc, http, metrics }
     },
     async observe(listening) {
@@ -123,6 +141,21 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
         log.error({ err: reason }, 'own spans stay off')
         return telemetryOff
       })
+    },
+    reload() {
+      try {
+        const wanted = readSettings(options.configFile, options.env)
+        pipeline.setRules(wanted.decompose.rules)
+        log.level = wanted.log.level
+        counters.add('tail_settings_reloads_total', 1, Reload.ok)
+        const inForce = { level: wanted.log.level, rules: wanted.decompose.rules.length }
+        const needsRestart = whatNeedsRestart(settings, wanted)
+        log.info({ ...inForce, needsRestart }, 'settings reloaded; what needsRestart names is not in force yet')
+      } catch (reason) {
+        counters.add('tail_settings_reloads_total', 1, Reload.refused)
+        const problems = Fault.from(reason).message.split('\n')
+        log.error({ problems }, 'settings not reloaded; the old ones stay in force')
+      }
     },
     async close() {
       exposer.drain()
@@ -148,19 +181,13 @@ function traceScrapes(app: ReturnType<typeof createExposer>['app'], telemetry: (
   })
 }
 
-/** The level of the log changes at once; of the rest it only says that it needs a new start. */
-function reloadSettings({ configFile, env }: ServeOptions, running: Settings, log: Log): void {
-  try {
-    const { log: wanted, ...rest } = readSettings(configFile, env)
-    log.level = wanted.level
-    const waiting = Object.entries(rest).filter(
-      ([section, value]) => !isDeepStrictEqual(value, running[section as keyof Settings])
-    )
-    const needsRestart = waiting.map(([section]) => section)
-    log.info({ level: wanted.level, needsRestart }, 'settings reloaded; what needsRestart names is not in force yet')
-  } catch (reason) {
-    log.error({ problems: Fault.from(reason).message.split('\n') }, 'settings not reloaded; the old ones stay in force')
-  }
+/** Sections that differ in more than what a reload changes: the level of the log and the rules. */
+function whatNeedsRestart(running: Settings, wanted: Settings): string[] {
+  const fixed = ({ decompose, ...others }: Settings): object => ({ ...others, decompose: { ...decompose, rules: [] } })
+  const now = new Map(Object.entries(fixed(running)))
+  return Object.entries(fixed(wanted)).flatMap(([section, value]) =>
+    section === 'log' || isDeepStrictEqual(value, now.get(section)) ? [] : [section]
+  )
 }
 
 /** SIGTERM and SIGINT close the service; the second of them, or another SIGTERM, ends the process there and then. */

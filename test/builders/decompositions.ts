@@ -124,6 +124,12 @@ export function decompositionOf(sketch: DecompositionSketch): Decomposition {
     rootRequest,
     blame: blameColumns(blame),
     path: { n: 0, span: new Uint32Array(0), startNs: new Float64Array(0), endNs: new Float64Array(0) },
-    own: { phaseNs: new Float64Array(0), inProcessChildrenNs: new Float64Array(0) }
+    own: {
+      phaseNs: new Float64Array(0),
+      inProcessChildrenNs: new Float64Array(0),
+      startNs: new Float64Array(0),
+      endNs: new Float64Array(0),
+      parent: new Int32Array(0)
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { phases } from '../../src/model/phases.ts'
+import { type PhaseName, phases } from '../../src/model/phases.ts'
 import { type Exposition, type Sample } from '../builders/prometheus-text.ts'
 
 /** What one operation's tail is made of, between two scrapes. */
@@ -10,7 +10,7 @@ export interface OperationReading {
   readonly p50Seconds: number
   readonly p99Seconds: number
   /** Mean seconds per tail request above the same per body request, largest first. */
-  readonly excess: readonly { readonly phase: string; readonly seconds: number }[]
+  readonly excess: readonly { readonly phase: PhaseName; readonly seconds: number }[]
 }
 
 export interface BlameReading {
@@ -19,6 +19,20 @@ export interface BlameReading {
   readonly service: string
   readonly phase: string
   readonly share: number
+}
+
+/** An operation by its labels. */
+export interface OperationName {
+  readonly service: string
+  readonly operation: string
+}
+
+export interface BlameExcess {
+  readonly root: OperationName
+  readonly culprit: OperationName
+  readonly phase: PhaseName
+  /** Mean seconds per tail request of the root above the same per body request; may be negative. */
+  readonly seconds: number
 }
 
 /** Counters by name and labels, so that an earlier scrape can be taken away. */
@@ -111,4 +125,32 @@ export function readBlame(exposition: Exposition, before: Counts): BlameReading[
       }
     ]
   })
+}
+
+/** What each culprit and phase has more in the tail than in the body, since the start. */
+export function readBlameExcess({ samples }: Exposition): BlameExcess[] {
+  const found = new Map<string, BlameExcess>()
+  for (const sample of samples) {
+    const band = labelOf(sample, 'band')
+    if (sample.name !== 'tail_blame_seconds_total' || (band !== 'gt_p99' && band !== 'le_p50')) continue
+    const root = { service: labelOf(sample, 'root_service_name'), operation: labelOf(sample, 'root_operation') }
+    const culprit = {
+      service: labelOf(sample, 'culprit_service_name'),
+      operation: labelOf(sample, 'culprit_operation')
+    }
+    const phase = labelOf(sample, 'phase') as PhaseName
+    const requests = total(samples, 'tail_requests_total', {
+      service_name: root.service,
+      operation: root.operation,
+      band,
+      // Of the body only requests that went well are blamed.
+      ...(band === 'le_p50' && { outcome: 'ok' })
+    })
+    if (requests === 0) continue
+    const mean = sample.value / requests
+    const key = JSON.stringify([root, culprit, phase])
+    const seconds = (found.get(key)?.seconds ?? 0) + (band === 'gt_p99' ? mean : -mean)
+    found.set(key, { root, culprit, phase, seconds })
+  }
+  return [...found.values()]
 }

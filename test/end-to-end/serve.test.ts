@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, expect, jest, test } from '@jest/globals'
 import { startTailspan } from '../builders/command.ts'
 import { pause, scrapeUntil, startService, type LiveService } from '../builders/live-service.ts'
-import { requestJson, requestProtobuf, shopRequests } from '../builders/shop-requests.ts'
+import { requestJson, requestProtobuf, type ShopRequest, shopRequests } from '../builders/shop-requests.ts'
 
 // Each test starts processes, on machines that may be busy.
 jest.setTimeout(60_000)
@@ -19,6 +19,30 @@ const settings = {
 async function post(service: Pick<LiveService, 'http'>, body: string | Uint8Array): Promise<Response> {
   const type = typeof body === 'string' ? 'application/json' : 'application/x-protobuf'
   return fetch(`http://${service.http}/v1/traces`, { method: 'POST', headers: { 'content-type': type }, body })
+}
+
+const LOOKUP_SECONDS = 0.004
+let lookupsSent = 0
+
+/** A request each, which looks something up in a span that nobody knows. */
+function lookups(traces: number): ShopRequest {
+  const spans = Array.from({ length: traces }, () => {
+    const number = ++lookupsSent
+    const startMs = 1_700_000_000_000 + 20 * number
+    const span = (name: string, kind: number, offsetMs: number, ms: number) => ({
+      traceId: number.toString(16).padStart(32, '0'),
+      name,
+      kind,
+      startTimeUnixNano: `${startMs + offsetMs}000000`,
+      endTimeUnixNano: `${startMs + offsetMs + ms}000000`
+    })
+    const spanId = '0000000000000001'
+    return [
+      { ...span('GET /', 2, 0, 10), spanId },
+      { ...span('lookup', 1, 2, 1e3 * LOOKUP_SECONDS), spanId: '0000000000000002', parentSpanId: spanId }
+    ]
+  })
+  return { service: 'shop', spans: spans.flat() }
 }
 
 async function until(done: () => boolean): Promise<void> {
@@ -120,6 +144,45 @@ test('own spans stay off when their endpoint is the service itself', async () =>
   expect(await service.stop()).toBe(0)
 })
 
+test('SIGHUP puts the rules of the settings file in force, and refuses bad ones with every problem', async () => {
+  const head =
+    'accept: { grpc_port: 0, http_port: 0 }\nexpose: { port: 0, zero_first: 0s }\nassemble: { quiet_time: 300ms }\n'
+  const rule = (phase: string): string =>
+    `${head}rules:\n  - { name: lookup, span: lookup, kind: internal, phase: ${phase} }\n`
+  const file = settingsFile(head)
+  const service = await startService(file)
+  const reload = async (text: string, said: string): Promise<void> => {
+    const before = service.output().length
+    writeFileSync(file, text)
+    process.kill(service.pid, 'SIGHUP')
+    await until(() => service.output().slice(before).includes(said))
+    expect(service.output().slice(before)).toContain(said)
+  }
+  const seconds = async (phase: string, traces: number): Promise<number> => {
+    const body = JSON.stringify(requestJson(lookups(traces)))
+    const counted = (await service.scrape()).sum('tail_requests_total')
+    expect((await post(service, body)).status).toBe(200)
+    const before = (await service.scrape()).sum('tail_phase_seconds_total', { phase })
+    const seen = await scrapeUntil(service, ({ sum }) => sum('tail_requests_total') === counted + traces, {
+      everyMs: 50,
+      forMs: 15_000
+    })
+    return seen.sum('tail_phase_seconds_total', { phase }) - before
+  }
+  expect(await seconds('queue_wait', 3)).toBe(0)
+  await reload(rule('queue_wait'), '"rules":1,"needsRestart":[]')
+  expect(await seconds('queue_wait', 3)).toBeCloseTo(3 * LOOKUP_SECONDS, 9)
+  await reload(`${rule('nonsense')}  - { name: other, field: f, phase: gc }\n`, 'settings not reloaded')
+  expect(service.output()).toMatch(/rules\[0\]\.phase: .*rules\[1\]\.field: it needs a unit/)
+  expect(await seconds('queue_wait', 3)).toBeCloseTo(3 * LOOKUP_SECONDS, 9)
+  await reload(rule('gc'), 'settings reloaded')
+  expect(await seconds('gc', 3)).toBeCloseTo(3 * LOOKUP_SECONDS, 9)
+  const exposition = await service.scrape()
+  expect(exposition.sum('tail_settings_reloads_total', { result: 'ok' })).toBe(2)
+  expect(exposition.sum('tail_settings_reloads_total', { result: 'refused' })).toBe(1)
+  expect(await service.stop()).toBe(0)
+})
+
 test('SIGHUP changes the level of the log, and keeps the settings when the new ones are wrong', async () => {
   const ports = 'accept: { grpc_port: 0, http_port: 0 }\nexpose: { port: 0 }\n'
   const file = settingsFile(ports)
@@ -127,7 +190,7 @@ test('SIGHUP changes the level of the log, and keeps the settings when the new o
   writeFileSync(file, `${ports}log: { level: debug }\nassemble: { quiet_time: 1s }\n`)
   process.kill(service.pid, 'SIGHUP')
   await until(() => service.output().includes('settings reloaded'))
-  expect(service.output()).toContain('"level":"debug","needsRestart":["assemble"]')
+  expect(service.output()).toContain('"level":"debug","rules":0,"needsRestart":["assemble"]')
   writeFileSync(file, 'assembel: {}\n')
   process.kill(service.pid, 'SIGHUP')
   await until(() => service.output().includes('settings not reloaded'))

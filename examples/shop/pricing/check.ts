@@ -76,19 +76,16 @@ async function start(folder: string): Promise<{ child: ChildProcess; listen: str
     },
     stdio: ['ignore', 'pipe', 'pipe']
   })
-  const [control, listen] = await Promise.all([
-    found(child.stderr, /^control (\S+) /m),
-    found(child.stdout, /^ready (\S+)\n/m)
-  ])
+  const [, listen = '', control = ''] = await found(child.stdout, /^ready (\S+) control (\S+)\n/m)
   return { child, listen, control }
 }
 
-async function found(stream: Readable, pattern: RegExp): Promise<string> {
+async function found(stream: Readable, pattern: RegExp): Promise<RegExpExecArray> {
   let text = ''
   for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
     text += String(chunk)
     const match = pattern.exec(text)
-    if (match?.[1] !== undefined) return match[1]
+    if (match !== null) return match
   }
   throw new Error(`pricing ended before it said ${String(pattern)}: ${text}`)
 }

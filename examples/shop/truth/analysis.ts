@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { type TailSummary } from '../../../src/explain/index.ts'
 import { analyze } from '../../../src/programs/analyze.ts'
 import { type PhaseTimes } from './phase-times.ts'
 import { type Recording } from './recording.ts'
 
-/** What the scorer reads of `analyze --json`. */
-export interface Analysis {
+/** What we read of `analyze --json`. */
+export interface Analysis extends TailSummary {
   readonly traces: readonly AnalyzedTrace[]
 }
 
@@ -36,7 +37,10 @@ export interface AnalyzedRequest {
 }
 
 /** Runs Tailspan's own engine on a recording, if asked without some of its inference rules. */
-export async function analyzeRecording(recording: Recording, without: readonly string[] = []): Promise<Analysis> {
+export async function analyzeRecording(
+  recording: Pick<Recording, 'folder' | 'traceFiles' | 'metricFiles'>,
+  without: readonly string[] = []
+): Promise<Analysis> {
   const folder = mkdtempSync(join(tmpdir(), 'tailspan-truth-'))
   try {
     const config = join(folder, 'settings.yaml')

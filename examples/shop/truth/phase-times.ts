@@ -17,6 +17,9 @@ export function total(times: Readonly<PhaseTimes>): number {
   return ns
 }
 
+/** A phase as `withoutWire` has it. */
+export const withoutWireName = (phase: PhaseName): PhaseName => (phase === 'network' ? 'downstream' : phase)
+
 /**
  * The far side and the wire in one: what happens beyond a process's own socket, no truth that is taken inside the process
  * can tell apart.

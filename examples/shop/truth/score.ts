@@ -1,8 +1,8 @@
-import { type PhaseName, phases } from '../../../src/model/phases.ts'
+import { phases } from '../../../src/model/phases.ts'
 import { type Analysis, type AnalyzedRequest, type AnalyzedTrace } from './analysis.ts'
 import { noTally, type RequestSample, type Sample, type Tally, tallyRequests, tallyTraces } from './figures.ts'
 import { pathWithin, piecesOf } from './path.ts'
-import { noTimes, type PhaseTimes, total, withoutWire } from './phase-times.ts'
+import { noTimes, type PhaseTimes, total, withoutWire, withoutWireName } from './phase-times.ts'
 import { type RecordedSpans, type Span, spanKey } from './spans.ts'
 import { type Blame, type BlameTools, trueBlame } from './true-blame.ts'
 import { createTrueTimes } from './true-times.ts'
@@ -132,8 +132,6 @@ function sampleOf(
     measured: withoutWire(measured)
   }
 }
-
-const withoutWireName = (phase: PhaseName): PhaseName => (phase === 'network' ? 'downstream' : phase)
 
 function toldBlame({ blame }: AnalyzedTrace): Map<string, number> {
   const told = new Map<string, number>()

@@ -14,12 +14,12 @@ const BODY_BYTES_MAX = 16 * 1024 ** 2
 const RECORDING_BYTES_MAX = 1024 ** 3
 
 const signals = { traces: TRACES_FILE, metrics: METRICS_FILE } as const
-type Signal = keyof typeof signals
+export type Signal = keyof typeof signals
 
 export interface SinkCounts {
   readonly traces: number
   readonly metrics: number
-  /** Bodies that were not taken: too large, not protobuf, or beyond the limit of a recording. */
+  /** Bodies that were not taken: too large, not protobuf, beyond the limit of a recording, or refused by who is next. */
   readonly refused: number
 }
 
@@ -33,16 +33,20 @@ export interface Sink {
   readonly close: () => Promise<void>
 }
 
+/** Who gets the bodies too; false when they were refused. */
+export type Next = (signal: Signal, body: Uint8Array) => Promise<boolean>
+
 /** Takes export requests over gRPC and HTTP and writes each, as it came, behind four bytes of its length, to a gzipped file. */
-export async function startSink(folder: string): Promise<Sink> {
+export async function startSink(folder: string, next: Next = () => Promise.resolve(true)): Promise<Sink> {
   const files = { traces: createFile(join(folder, signals.traces)), metrics: createFile(join(folder, signals.metrics)) }
   const counts = { traces: 0, metrics: 0, refused: 0 }
   let writtenBytes = 0
 
   /** False when it is not taken. */
-  function take(signal: Signal, body: Uint8Array | undefined): boolean {
+  async function take(signal: Signal, body: Uint8Array | undefined): Promise<boolean> {
     writtenBytes += 4 + (body?.length ?? 0)
-    if (body === undefined || body.length > BODY_BYTES_MAX || writtenBytes > RECORDING_BYTES_MAX) {
+    const fits = body !== undefined && body.length <= BODY_BYTES_MAX && writtenBytes <= RECORDING_BYTES_MAX
+    if (!fits || !(await next(signal, body))) {
       counts.refused += 1
       return false
     }
@@ -86,7 +90,7 @@ function createFile(path: string): { gzip: Gzip; done: Promise<void> } {
 }
 
 /** `undefined` is a body that was too large to read. */
-type Take = (signal: Signal, body: Uint8Array | undefined) => boolean
+type Take = (signal: Signal, body: Uint8Array | undefined) => Promise<boolean>
 
 async function answer(request: IncomingMessage, response: ServerResponse, take: Take): Promise<void> {
   const signal = request.url === '/v1/traces' ? 'traces' : request.url === '/v1/metrics' ? 'metrics' : undefined
@@ -98,7 +102,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, take: 
     response.writeHead(415).end('a recording takes application/x-protobuf')
     return
   }
-  const taken = take(signal, await readBody(request))
+  const taken = await take(signal, await readBody(request))
   response.writeHead(taken ? 200 : 413, { 'content-type': 'application/x-protobuf' }).end()
 }
 
@@ -131,8 +135,11 @@ async function startGrpc(take: Take): Promise<{ server: grpc.Server; port: numbe
       responseDeserialize: asItIs
     }
     const handle: grpc.handleUnaryCall<Buffer, Buffer> = ({ request }, callback) => {
-      if (take(signal, request)) callback(null, Buffer.alloc(0))
-      else callback({ code: grpc.status.RESOURCE_EXHAUSTED, details: 'the recording is full' })
+      const refused = { code: grpc.status.RESOURCE_EXHAUSTED, details: 'the recording is full' }
+      void take(signal, request).then((taken) => {
+        if (taken) callback(null, Buffer.alloc(0))
+        else callback(refused)
+      })
     }
     server.addService({ export: exporting }, { export: handle })
   }

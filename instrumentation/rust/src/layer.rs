@@ -11,7 +11,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::ledger::{Ledger, SpanTimes};
-use crate::{alloc, clock, counters, run_queue, thread};
+use crate::{alloc, clock, counters, kind, run_queue, thread};
 
 type Sink<S> = dyn Fn(&SpanRef<'_, S>, SpanTimes) + Send + Sync;
 
@@ -77,11 +77,12 @@ where
         self
     }
 
-    fn hand_on(&self, span: &SpanRef<'_, S>, times: SpanTimes) {
+    fn hand_on(&self, span: &SpanRef<'_, S>, times: SpanTimes, of_call: bool) {
         counters::count(&counters::SPANS);
         if let Some(sink) = &self.sink {
             return sink(span, times);
         }
+        let times = if of_call { times.of_call() } else { times };
         let dispatch = self.dispatch.get().and_then(WeakDispatch::upgrade);
         if !dispatch.is_some_and(|dispatch| crate::otel::set_attributes(span, &dispatch, times)) {
             counters::count(&counters::SPANS_WITHOUT_OPENTELEMETRY);
@@ -99,6 +100,8 @@ impl<S> fmt::Debug for SpanLayer<S> {
 struct SpanLedger {
     own: Arc<Ledger>,
     parent: Option<Arc<Ledger>>,
+    /// It stands for a peer.
+    of_call: bool,
 }
 
 fn ledger_of<S>(span: &SpanRef<'_, S>) -> Option<Arc<Ledger>>
@@ -118,14 +121,18 @@ where
         let _ = self.dispatch.set(dispatch.downgrade());
     }
 
-    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let parent = span.parent().as_ref().and_then(ledger_of);
         if let Some(parent) = &parent {
             thread::child_changes(parent, Ledger::child_opened);
         }
         let own = Arc::new(Ledger::new(clock::now_ns()));
-        span.extensions_mut().replace(SpanLedger { own, parent });
+        span.extensions_mut().replace(SpanLedger {
+            own,
+            parent,
+            of_call: kind::is_call(attributes),
+        });
     }
 
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
@@ -143,12 +150,17 @@ where
         let Some(span) = context.span(&id) else { return };
         // Taken out in a statement of its own: what follows must not hold the extensions.
         let ledger = span.extensions_mut().remove::<SpanLedger>();
-        let Some(SpanLedger { own: ledger, parent }) = ledger else {
+        let Some(SpanLedger {
+            own: ledger,
+            parent,
+            of_call,
+        }) = ledger
+        else {
             return;
         };
         thread::span_closed(&ledger);
         if let Some(times) = ledger.times(alloc::in_use()) {
-            self.hand_on(&span, times);
+            self.hand_on(&span, times, of_call);
         } else if ledger.held_across_await() {
             counters::count(&counters::SPANS_HELD_ACROSS_AWAIT);
         }

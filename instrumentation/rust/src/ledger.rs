@@ -72,6 +72,17 @@ pub struct SpanTimes {
     pub processing_ns: Option<u64>,
 }
 
+impl SpanTimes {
+    /// Of a span that stands for a peer: what its task ran meanwhile is part of what the call costs.
+    pub(crate) fn of_call(self) -> Self {
+        Self {
+            allocator_ns: None,
+            processing_ns: None,
+            ..self
+        }
+    }
+}
+
 impl Book {
     fn settle(&mut self, now: u64) {
         let elapsed = now.saturating_sub(self.settled);

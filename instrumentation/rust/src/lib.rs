@@ -3,6 +3,7 @@
 mod alloc;
 mod clock;
 mod counters;
+mod kind;
 mod layer;
 mod ledger;
 mod observed;

@@ -88,6 +88,32 @@ fn attributes_arrive_as_integers_on_every_span_of_the_request() {
 }
 
 #[test]
+fn a_span_that_stands_for_a_peer_says_nothing_of_what_its_task_ran() {
+    let exporter = InMemorySpanExporter::default();
+    let provider = provider(&exporter, Sampler::AlwaysOn);
+    let dispatch = Dispatch::new(
+        tracing_subscriber::registry()
+            .with(tailspan::layer())
+            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test"))),
+    );
+    let calls = async {
+        let burning = async { burn(Duration::from_millis(1)) };
+        burning.instrument(info_span!("call", otel.kind = "client")).await;
+        let burning = async { burn(Duration::from_millis(1)) };
+        burning
+            .instrument(info_span!("send", otel.kind = ?opentelemetry::trace::SpanKind::Producer))
+            .await;
+    };
+    run(calls.tailspan(), &dispatch);
+    let spans = exporter.get_finished_spans().unwrap();
+    assert_eq!(spans.len(), 2);
+    for span in &spans {
+        assert!(amount(span, SCHEDULING_NS).is_some(), "{span:?}");
+        assert_eq!(amount(span, PROCESSING_NS), None, "{span:?}");
+    }
+}
+
+#[test]
 fn spans_that_never_ran_and_spans_that_are_not_sampled_get_no_attributes() {
     let exporter = InMemorySpanExporter::default();
     let provider = provider(&exporter, Sampler::AlwaysOn);

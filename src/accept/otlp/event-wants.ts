@@ -1,4 +1,4 @@
-import { Evidence, type Want } from '../../model/spans.ts'
+import { Evidence, type Wants } from '../../model/spans.ts'
 import { type Strings } from '../../runtime/strings.ts'
 import {
   type AttributeValue,
@@ -51,11 +51,11 @@ export class EventWants {
   #passes = new Map<number, boolean>()
   #generation = -1
 
-  constructor(wants: readonly Want[], strings: Strings) {
+  constructor(wants: Wants, strings: Strings) {
     this.#strings = strings
     const encoder = new TextEncoder()
     const events = wants.flatMap((want, index) =>
-      want.from === 'event' ? [{ ...want, code: Evidence.firstWanted + index }] : []
+      want?.from === 'event' ? [{ ...want, code: Evidence.firstWanted + index }] : []
     )
     this.#names = new KeyTable(events.flatMap(({ name }) => name ?? []))
     const keys = new KeyTable([

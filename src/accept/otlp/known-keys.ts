@@ -1,4 +1,4 @@
-import { Evidence, type Want } from '../../model/spans.ts'
+import { Evidence, type Wants } from '../../model/spans.ts'
 import { KeyTable } from './key-table.ts'
 
 /** What a span attribute tells the decoder itself. Below 32: they are bits of a word. */
@@ -75,9 +75,9 @@ export interface SpanKeys {
   readonly epochCodes: readonly (readonly number[])[]
 }
 
-export function createSpanKeys(wants: readonly Want[]): SpanKeys {
+export function createSpanKeys(wants: Wants): SpanKeys {
   const wanted = wants.flatMap((want, index) =>
-    want.from === 'attribute' ? [{ key: want.key, type: want.type, code: Evidence.firstWanted + index }] : []
+    want?.from === 'attribute' ? [{ key: want.key, type: want.type, code: Evidence.firstWanted + index }] : []
   )
   const table = new KeyTable([...keysByRole.flatMap(([, keys]) => keys), ...wanted.map(({ key }) => key)])
   const roles = new Uint8Array(table.keys.length)

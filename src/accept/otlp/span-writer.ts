@@ -1,4 +1,4 @@
-import { Evidence, Language, SpanFlag, type SpanBatch, type Want } from '../../model/spans.ts'
+import { Evidence, Language, SpanFlag, type SpanBatch, type Wants } from '../../model/spans.ts'
 import { type Strings } from '../../runtime/strings.ts'
 import { type AttributeValue, type ByteSource, noBytes, numberFromText, ValueKind } from './attribute-value.ts'
 import { type ComposedNames } from './composed-names.ts'
@@ -52,7 +52,7 @@ export class SpanWriter {
 
   constructor(
     batch: SpanBatch,
-    tools: { strings: Strings; names: ComposedNames; wants: readonly Want[]; limits: DecoderLimits }
+    tools: { strings: Strings; names: ComposedNames; wants: Wants; limits: DecoderLimits }
   ) {
     this.#batch = batch
     this.#strings = tools.strings

@@ -1,4 +1,4 @@
-import { type SpanBatch, type Want } from '../../model/spans.ts'
+import { type SpanBatch, type Wants } from '../../model/spans.ts'
 import { type Strings } from '../../runtime/strings.ts'
 import { createComposedNames } from './composed-names.ts'
 import { createDecoderCounters, type DecoderCounters } from './counters.ts'
@@ -33,7 +33,7 @@ export interface SpanDecoder {
   readonly memory: () => number
 }
 
-export function createSpanDecoder(tools: DecoderTools & { readonly wants: readonly Want[] }): SpanDecoder {
+export function createSpanDecoder(tools: DecoderTools & { readonly wants: Wants }): SpanDecoder {
   const { strings, resources, wants } = tools
   const limits: DecoderLimits = { ...decoderLimits, ...tools.limits }
   const counters = tools.counters ?? createDecoderCounters()

@@ -1,5 +1,5 @@
 import { Grade, Phase } from '../../model/phases.ts'
-import { SpanFlag } from '../../model/spans.ts'
+import { Kind, SpanFlag } from '../../model/spans.ts'
 import type { EvidenceSource, SpanView } from './source.ts'
 
 const BUSY = 0
@@ -15,6 +15,8 @@ const TOLERANCE_NS = 100_000
  *
  * Releases before 0.32 miscount nested enters; then the sum does not match the span and nothing is claimed. The two come
  * last of a span's attributes and are the first to go at the SDK's limit: missing there, they are unknown and not zero.
+ *
+ * A call stands for its peer, in every language: what its task ran meanwhile is part of what the call costs.
  */
 export const busyIdle: EvidenceSource = {
   name: 'busy_idle',
@@ -23,6 +25,8 @@ export const busyIdle: EvidenceSource = {
     { from: 'attribute', key: 'idle_ns', type: 'number' }
   ],
   claim(view, claims) {
+    const kind = view.tree.trace.kind[view.span]
+    if (kind === Kind.client || kind === Kind.producer) return
     const busyNs = view.number(BUSY)
     const idleNs = view.number(IDLE)
     // A span that was never entered says 0 and 0: nothing is known of it.

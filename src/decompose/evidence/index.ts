@@ -1,4 +1,4 @@
-import { Evidence, type TraceColumns, type Want } from '../../model/spans.ts'
+import { Evidence, type TraceColumns, type Wants } from '../../model/spans.ts'
 import type { Strings } from '../../runtime/strings.ts'
 import type { Rule } from '../rules/rule.ts'
 import { busyIdle } from './busy-idle.ts'
@@ -47,12 +47,15 @@ export interface Sources {
   /** By code: a bit of the place in `claims` of the source that wants it, 0 for others. */
   readonly claimBits: Uint32Array
   /** Everything they want kept; pipeline.ts hands it to accept's decoder. */
-  readonly wants: readonly Want[]
+  readonly wants: Wants
 }
 
-/** The built-in sources, and what users know better: after what services say of themselves, before everything else. */
-export function createSources(rules: readonly Rule[], strings: Strings): Sources {
-  const wants: Want[] = []
+/**
+ * The built-in sources, and what users know better: after what services say of themselves, before everything else. Codes of the
+ * sources `before` mean the same: spans that carry them are still here when rules are changed.
+ */
+export function createSources(rules: readonly Rule[], strings: Strings, before?: Sources): Sources {
+  const wants: Wants[number][] = []
   const bind = <S extends EvidenceSource | LeadSource>(source: S): Bound<S> => {
     const firstCode = Evidence.firstWanted + wants.length
     wants.push(...source.wants)
@@ -60,7 +63,10 @@ export function createSources(rules: readonly Rule[], strings: Strings): Sources
   }
   const claims = claimSources.map(bind)
   const leads = leadSources.map(bind)
-  const userRules = createUserRules(rules, strings, Evidence.firstWanted + wants.length)
+  const userRules = createUserRules(rules, strings, {
+    firstCode: Evidence.firstWanted + wants.length,
+    askedBefore: before?.userRules.asked ?? new Map<string, number>()
+  })
   const ruled = bind(userRules.claims)
   const rulesLead = { ...ruled, source: userRules.leads }
   const allClaims = rules.length === 0 ? claims : claims.toSpliced(1, 0, ruled)
@@ -79,7 +85,7 @@ export function createSources(rules: readonly Rule[], strings: Strings): Sources
 }
 
 /** What the sources want that are always there; those of rules come after them. */
-export const evidenceWants: readonly Want[] = [...claimSources, ...leadSources].flatMap(({ wants }) => wants)
+export const evidenceWants: Wants = [...claimSources, ...leadSources].flatMap(({ wants }) => wants)
 
 /** Whether anything was kept of a span for any source. */
 export function hasEvidence({ evidence, evidenceEnd }: TraceColumns, span: number): boolean {

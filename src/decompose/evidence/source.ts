@@ -1,4 +1,4 @@
-import type { Want } from '../../model/spans.ts'
+import type { Wants } from '../../model/spans.ts'
 import type { Tree } from '../cut/tree.ts'
 
 /** What a source may read of the span it speaks about. */
@@ -22,6 +22,8 @@ export interface Claims {
   readonly placed: (phase: number, grade: number, fromNs: number, toNs: number) => void
   /** An amount of the span's self time, wherever in it. */
   readonly amount: (phase: number, grade: number, ns: number) => void
+  /** All there is of a phase, placed evidence included: booked before anything of its grade, and no more to this phase afterwards. */
+  readonly exactly: (phase: number, grade: number, ns: number) => void
   /** As much of an amount as is left, and no more to this phase afterwards: an upper bound, never a conflict. */
   readonly upTo: (phase: number, grade: number, ns: number) => void
   /** As much of an interval as is left after all of its grade: said without knowing what else is claimed, so never a conflict. */
@@ -35,7 +37,7 @@ export interface EvidenceSource {
   /** Label of its conflicts and of its claims. */
   readonly name: string
   /** Kept by the decoder for it; `number(0)` reads the first, and so on. */
-  readonly wants: readonly Want[]
+  readonly wants: Wants
   readonly claim: (view: SpanView, claims: Claims) => void
 }
 
@@ -53,7 +55,7 @@ export interface LeadView {
 /** Proof of how long a request waited before its entry span began. */
 export interface LeadSource {
   readonly name: string
-  readonly wants: readonly Want[]
+  readonly wants: Wants
   /** ns, NaN when it says nothing of this span. Negative and absurd ones are the caller's to refuse. */
   readonly leadNs: (view: LeadView) => number
 }

@@ -8,15 +8,28 @@ const amounts = [
   ['tailspan.allocator_ns', Phase.allocator],
   ['tailspan.processing_ns', Phase.processing]
 ] as const
+const BLOCKED = amounts.length
 
-/** `tailspan.*_ns`: the service measured exactly this much of the span's self time (companion libraries, or anyone). */
+/**
+ * `tailspan.*_ns`: the service measured exactly this much of the span's self time (companion libraries, or anyone). Only
+ * `scheduling` may have been more, because a late wake-up that nobody noticed is in no figure: unless `tailspan.blocked_ns` says
+ * what the rest was. Then all of the self time is accounted for, and what is not said was not there.
+ */
 export const tailspanAttributes: EvidenceSource = {
   name: 'tailspan_attributes',
-  wants: amounts.map(([key]) => ({ from: 'attribute', key, type: 'number' })),
+  wants: [...amounts.map(([key]) => key), 'tailspan.blocked_ns'].map((key) => ({
+    from: 'attribute',
+    key,
+    type: 'number'
+  })),
   claim(view, claims) {
+    const allSaid = !Number.isNaN(view.number(BLOCKED))
     for (const [want, [, phase]] of amounts.entries()) {
       const ns = view.number(want)
-      if (!Number.isNaN(ns)) claims.amount(phase, Grade.measured, Math.round(ns))
+      if (Number.isNaN(ns)) {
+        if (allSaid) claims.exactly(phase, Grade.measured, 0)
+      } else if (phase === Phase.scheduling && !allSaid) claims.amount(phase, Grade.measured, Math.round(ns))
+      else claims.exactly(phase, Grade.measured, Math.round(ns))
     }
   }
 }

@@ -2,7 +2,7 @@ import { Phase } from '../../model/phases.ts'
 import { Kind, type TraceColumns, type Want } from '../../model/spans.ts'
 import type { Strings } from '../../runtime/strings.ts'
 import { Trait } from '../cut/tree.ts'
-import { isEpoch, nsPerUnit, type Rule } from '../rules/rule.ts'
+import { isEpoch, nsPerUnit, type Rule, type TextMatch } from '../rules/rule.ts'
 import type { Claims, EvidenceSource, LeadSource, LeadView, SpanView } from './source.ts'
 import { createTextCache } from './text-cache.ts'
 
@@ -11,6 +11,8 @@ const NO_WANT = -1
 
 export interface UserRules {
   readonly claims: EvidenceSource
+  /** What rules have asked for since the start, by a text that tells wants apart: for the rules that come after these. */
+  readonly asked: ReadonlyMap<string, number>
   readonly leads: LeadSource
   /** Whether a rule may match spans of this name (interned). */
   readonly concerns: (name: number) => boolean
@@ -38,9 +40,21 @@ interface Compiled {
  *
  * A rule that calls whole spans queue_wait makes them wait spans, like those known by name; its requests stay requests.
  */
-export function createUserRules(rules: readonly Rule[], strings: Strings, firstCode: number): UserRules {
-  const wants: Want[] = []
-  const want = (wanted: Want): number => wants.push(wanted) - 1
+export function createUserRules(
+  rules: readonly Rule[],
+  strings: Strings,
+  { firstCode, askedBefore }: { readonly firstCode: number; readonly askedBefore: ReadonlyMap<string, number> }
+): UserRules {
+  const asked = new Map(askedBefore)
+  const wants: (Want | undefined)[] = Array.from(asked, () => undefined)
+  const want = (wanted: Want, pattern?: TextMatch): number => {
+    const { how, text } = pattern ?? {}
+    const key = JSON.stringify({ ...wanted, how, text })
+    const index = asked.get(key) ?? asked.size
+    asked.set(key, index)
+    wants[index] = wanted
+    return index
+  }
 
   const compiled = rules.map((rule): Compiled => {
     const { attribute, event, field } = rule
@@ -53,7 +67,7 @@ export function createUserRules(rules: readonly Rule[], strings: Strings, firstC
         attribute === undefined ? NO_WANT : want({ from: 'attribute', key: attribute.key, type: 'string' }),
       attributeNumber:
         attribute === undefined ? NO_WANT : want({ from: 'attribute', key: attribute.key, type: 'number' }),
-      event: event === undefined ? NO_WANT : want(eventWant(event, field)),
+      event: event === undefined ? NO_WANT : want(eventWant(event, field), event.name),
       field:
         field === undefined || event !== undefined ? NO_WANT : want({ from: 'attribute', key: field, type: 'number' }),
       nsPerUnit: nsPerUnit(rule.unit),
@@ -130,6 +144,7 @@ export function createUserRules(rules: readonly Rule[], strings: Strings, firstC
   }
 
   return {
+    asked,
     claims: {
       name: 'user_rules',
       wants,

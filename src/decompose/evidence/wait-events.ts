@@ -11,6 +11,9 @@ const TOWER_BUFFER = 6
  * Events that end a wait: sqlx says how long it took to acquire a connection (the misspelling is its own), gRPC when names were
  * resolved and when the load balancer had picked, tower's Buffer when the worker took the request up (all since the span began).
  * gRPC's C++ core ends its events with a full stop, Go and Java do not.
+ *
+ * sqlx looks at the clock when its task is polled again, however long ago the connection was handed to it: on a busy runtime
+ * most of its figure is scheduling. So it says that the wait was for the pool, and does not prove how long.
  */
 export const waitEvents: EvidenceSource = {
   name: 'wait_events',
@@ -25,7 +28,7 @@ export const waitEvents: EvidenceSource = {
   ],
   claim(view, claims) {
     const acquired = (atNs: number, seconds: number): void => {
-      if (seconds > 0) claims.placed(Phase.queueWait, Grade.measured, atNs - Math.round(seconds * 1e9), atNs)
+      if (seconds > 0) claims.placed(Phase.queueWait, Grade.inferred, atNs - Math.round(seconds * 1e9), atNs)
     }
     const waitedFromStart = (atNs: number): void => {
       claims.placed(Phase.queueWait, Grade.measured, view.startNs, atNs)

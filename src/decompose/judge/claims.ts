@@ -27,11 +27,13 @@ export interface ClaimResolver {
   readonly begin: (unit: number) => void
   readonly addPiece: (fromNs: number, toNs: number, left: number, right: number) => void
   /**
-   * Applies every claim on the span to its pieces: measured before inferred before estimated, placed before unplaced, each
-   * clipped to what is left. `share` is the part of the span's self time that the pieces are; amounts are scaled by it.
-   * Afterwards `restNs` says what is left of each piece. Returns whether `processing` was bounded from above.
+   * Applies every claim on the span to its pieces: measured before inferred before estimated, exact before placed before
+   * unplaced, each clipped to what is left. `share` is the part of the span's self time that the pieces are; amounts are scaled
+   * by it. Afterwards `restNs` says what is left of each piece.
    */
-  readonly resolve: (tree: Tree, span: number, share: number, book: Book) => boolean
+  readonly resolve: (tree: Tree, span: number, share: number, book: Book) => void
+  /** Whether the span resolved last has no more of a phase than was booked. */
+  readonly isBounded: (phase: number) => boolean
   /** Keeps every claim from now on, or with undefined no more. Not for the hot path. */
   readonly logTo: (log: LoggedClaim[] | undefined) => void
 }
@@ -51,7 +53,7 @@ const NOTHING = {
 
 const ALL_BITS = -1
 
-const Sort = { placed: 0, amount: 1, upTo: 2, spare: 3 } as const
+const Sort = { placed: 0, amount: 1, upTo: 2, spare: 3, exact: 4 } as const
 
 /** Collects the claims of a span's sources, then books them in the order of their strength. */
 export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolver {
@@ -163,6 +165,9 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
     amount: (toPhase, withGrade, ns) => {
       if (isPlausible(toPhase, withGrade, ns)) addClaim(Sort.amount, toPhase, withGrade, ns, 0)
     },
+    exactly: (toPhase, withGrade, ns) => {
+      if (isPlausible(toPhase, withGrade, ns)) addClaim(Sort.exact, toPhase, withGrade, ns, 0)
+    },
     upTo: (toPhase, withGrade, ns) => {
       if (isPlausible(toPhase, withGrade, ns)) addClaim(Sort.upTo, toPhase, withGrade, ns, 0)
     },
@@ -250,9 +255,9 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
         spread(tookNs)
         book(view.span, to, grade[claim] as number, tookNs)
       }
-      if (tookNs < askedNs && sort[claim] === Sort.amount) tally.conflict(sourceOf[claim] as number)
+      if (tookNs < askedNs && sort[claim] !== Sort.upTo) tally.conflict(sourceOf[claim] as number)
     }
-    if (sort[claim] === Sort.upTo) phaseOpen[to] = 0
+    if (sort[claim] !== Sort.amount) phaseOpen[to] = 0
   }
 
   function logClaim(claim: number, askedNs: number, bookedNs: number, note: string): void {
@@ -334,11 +339,14 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
       view.startNs = tree.startNs[span] as number
       view.endNs = tree.endNs[span] as number
       claims = opens = taken = 0
-      collectClaims(bitsOf(span))
-      if (claims === 0) return false
-      for (let i = 0; i < pieces.n; i++) addOpen(pieces.fromNs[i] as number, pieces.toNs[i] as number, i)
       phaseOpen.fill(1)
+      collectClaims(bitsOf(span))
+      if (claims === 0) return
+      for (let i = 0; i < pieces.n; i++) addOpen(pieces.fromNs[i] as number, pieces.toNs[i] as number, i)
       for (let strength = Grade.measured as number; strength < GRADES; strength++) {
+        for (let claim = 0; claim < claims; claim++) {
+          if (grade[claim] === strength && sort[claim] === Sort.exact) bookAmount(claim, share, book)
+        }
         for (let claim = 0; claim < claims; claim++) {
           if (grade[claim] === strength && sort[claim] === Sort.placed) bookPlaced(claim, share === 1, book)
         }
@@ -351,7 +359,7 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
           if (grade[claim] === strength && sort[claim] === Sort.spare) bookSpare(claim, book)
         }
       }
-      return phaseOpen[Phase.processing] === 0
-    }
+    },
+    isBounded: (of) => phaseOpen[of] === 0
   }
 }

@@ -92,8 +92,9 @@ export function createJudge(tools: JudgeTools): Judge {
   let cut: Cut
   let unit = 0
   let rowFlags = 0
-  // Set while a span is booked whose evidence says how much of it can have been processing at most.
+  // Set while a span is booked whose evidence says how much of it can have been such at most.
   let processingBounded = false
+  let queueBounded = false
 
   function growUnits(units: number): void {
     verdict.phaseNs = enlarge(verdict.phaseNs, units * PHASE_SLOTS)
@@ -145,7 +146,7 @@ export function createJudge(tools: JudgeTools): Judge {
   /** Own time of a span between two rows (-1 = its edge) that no claim explains. */
   function bookRest(span: number, left: number, right: number, restNs: number, book: typeof addRow): void {
     const { trace, trait } = tree
-    if (trait[span] === Trait.wait) {
+    if (trait[span] === Trait.wait && !queueBounded) {
       book(span, Phase.queueWait, Grade.measured, restNs)
     } else if (trait[span] === Trait.transport) {
       book(span, Phase.network, Grade.measured, restNs)
@@ -158,11 +159,13 @@ export function createJudge(tools: JudgeTools): Judge {
 
   /** Applies the span's claims to its pieces, then books what they leave. */
   function bookPieces(span: number, share: number, book: typeof addRow): void {
-    processingBounded = claims.resolve(tree, span, share, book)
+    claims.resolve(tree, span, share, book)
+    processingBounded = claims.isBounded(Phase.processing)
+    queueBounded = claims.isBounded(Phase.queueWait)
     for (let i = 0; i < pieces.n; i++) {
       bookRest(span, pieces.left[i] as number, pieces.right[i] as number, pieces.restNs[i] as number, book)
     }
-    processingBounded = false
+    processingBounded = queueBounded = false
   }
 
   function bookCall(span: number, restNs: number, book: typeof addRow): void {

@@ -1,7 +1,7 @@
 import { enlarge } from '../scratch.ts'
 import { createHistograms } from './histograms.ts'
 import { createKeyTable } from './key-table.ts'
-import { USUAL_IQRS } from './spreads.ts'
+import { usualNs } from './spreads.ts'
 
 /**
  * What the pieces of an operation's own time need when nothing disturbs it: per service, span, and what comes before and
@@ -49,9 +49,8 @@ export function createBodies(options: { readonly piecesMin: number; readonly row
 
   function summarize(row: number): void {
     const medianNs = histograms.quantile(row, 0.5)
-    const iqrNs = histograms.quantile(row, 0.75) - histograms.quantile(row, 0.25)
     median[row] = medianNs
-    usual[row] = medianNs + Math.max(USUAL_IQRS * iqrNs, medianNs)
+    usual[row] = usualNs(histograms, row, medianNs)
   }
 
   return {

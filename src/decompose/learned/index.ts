@@ -24,9 +24,14 @@ export interface LearnedDump {
   readonly spreads: readonly (readonly [string, string, string, string, number, number, number, number])[]
   /** process, operation, servers that its requests queue for. */
   readonly servers: readonly (readonly [string, string, number])[]
+  /** The same of servers that the whole process shares; none in dumps of older versions. */
+  readonly shared_servers?: readonly (readonly [string, string, number])[]
   /** Runtime figures by process and interval; none in dumps of older versions. */
   readonly runtime?: readonly RuntimeRow[]
 }
+
+/** Between the calls of one request its server may be another's, so that more requests than servers seem to be served. */
+const SHARED_CONTRADICTED_MAX = 0.2
 
 export interface Learned {
   readonly bodies: Bodies
@@ -34,6 +39,7 @@ export interface Learned {
   readonly clocks: Clocks
   readonly spreads: Spreads
   readonly servers: Servers
+  readonly sharedServers: Servers
   readonly runtime: RuntimeMetrics
   readonly publish: () => void
   readonly dump: () => LearnedDump
@@ -54,6 +60,7 @@ export function createLearned(
   const { spreadsMax, queuesMax } = settings.inference
   const spreads = createSpreads({ piecesMin: SPREAD_PIECES_MIN, rowsMax: spreadsMax })
   const servers = createServers(queuesMax)
+  const sharedServers = createServers(queuesMax, SHARED_CONTRADICTED_MAX)
   const runtime = createRuntimeMetrics(
     { instancesMax: settings.runtimeInstancesMax, intervalsPerFigure: settings.runtimeIntervalsMax },
     tools
@@ -76,15 +83,19 @@ export function createLearned(
       const [medianNs = 0, usualNs = 0, dueNs = 0] = quantilesNs
       spreadRows.push([service, span, before, after, pieces, medianNs, usualNs, dueNs])
     })
-    const serverRows: LearnedDump['servers'][number][] = []
-    servers.each((process, operation, count) => serverRows.push([text(process), text(operation), count]))
+    const serverRowsOf = (of: Servers): LearnedDump['servers'][number][] => {
+      const rows: LearnedDump['servers'][number][] = []
+      of.each((process, operation, count) => rows.push([text(process), text(operation), count]))
+      return rows
+    }
     return {
       schema: 'tailspan.learned.decompose/1',
       bodies: bodyRows,
       edges: edgeRows,
       clocks: clockRows,
       spreads: spreadRows,
-      servers: serverRows,
+      servers: serverRowsOf(servers),
+      shared_servers: serverRowsOf(sharedServers),
       runtime: runtime.dump()
     }
   }
@@ -123,9 +134,14 @@ export function createLearned(
         [5, 6, 7].map((part) => ns(row[part], at))
       )
     }
-    for (const [i, row] of rowsOf(given, 'servers', []).entries()) {
-      const at = `servers[${i}]`
-      servers.set(id(row[0], at), id(row[1], at), ns(row[2], at))
+    for (const [name, of] of [
+      ['servers', servers],
+      ['shared_servers', sharedServers]
+    ] as const) {
+      for (const [i, row] of rowsOf(given, name, []).entries()) {
+        const at = `${name}[${i}]`
+        of.set(id(row[0], at), id(row[1], at), ns(row[2], at))
+      }
     }
     for (const [i, row] of ('runtime' in given ? rowsOf(given, 'runtime') : []).entries()) {
       const at = `runtime[${i}]`
@@ -147,6 +163,7 @@ export function createLearned(
     clocks,
     spreads,
     servers,
+    sharedServers,
     runtime,
     publish() {
       bodies.publish()
@@ -154,6 +171,7 @@ export function createLearned(
       clocks.publish()
       spreads.publish()
       servers.publish()
+      sharedServers.publish()
       runtime.publish()
     },
     dump,
@@ -164,9 +182,11 @@ export function createLearned(
       clocks.mark(marked)
       spreads.mark(marked)
       servers.mark(marked)
+      sharedServers.mark(marked)
       runtime.mark(marked)
     },
-    bytes: () => bodies.bytes() + edges.bytes() + clocks.bytes() + spreads.bytes() + servers.bytes() + runtime.bytes()
+    bytes: () =>
+      [bodies, edges, clocks, spreads, servers, sharedServers, runtime].reduce((sum, part) => sum + part.bytes(), 0)
   }
 }
 

@@ -7,8 +7,8 @@ export const SERVERS_MAX = 64
 const FOUND_MIN = 20
 /** ... and how many of them may have begun before a server came free: cancelled requests and starvation blur it. */
 const CONTRADICTED_MAX = 0.05
-/** A queue once found is given up at twice that. */
-const GIVEN_UP = 0.1
+/** A queue once found is given up at so many times that. */
+const GIVEN_UP = 2
 /** Requests of an operation, and the share of them with a call, before it can have servers. */
 const ARRIVALS_MIN = 100
 const CALLING_MIN = 0.5
@@ -34,7 +34,7 @@ export interface Servers {
   readonly set: (process: number, operation: number, servers: number) => void
 }
 
-export function createServers(rowsMax: number): Servers {
+export function createServers(rowsMax: number, contradictedMax = CONTRADICTED_MAX): Servers {
   const table = createKeyTable(rowsMax)
   let arrivals = new Float64Array(64)
   let calling = new Float64Array(64)
@@ -79,7 +79,7 @@ export function createServers(rowsMax: number): Servers {
     if ((arrivals[row] as number) < ARRIVALS_MIN || callsRarely(row)) return 0
     for (let servers = 1; servers <= SERVERS_MAX; servers++) {
       if ((found[row * SERVERS_MAX + servers - 1] as number) < FOUND_MIN) return 0
-      if (fits(row, servers, CONTRADICTED_MAX)) return servers
+      if (fits(row, servers, contradictedMax)) return servers
     }
     return 0
   }
@@ -112,7 +112,7 @@ export function createServers(rowsMax: number): Servers {
         const kept = published[row] as number
         const fewest = smallest(row)
         // Fewer servers explain it too; or loaded and nothing seen since, or still good enough.
-        const stays = kept > 0 && (arrivals[row] === 0 || fits(row, kept, GIVEN_UP))
+        const stays = kept > 0 && (arrivals[row] === 0 || fits(row, kept, GIVEN_UP * contradictedMax))
         if (!stays || (fewest > 0 && fewest < kept)) published[row] = fewest
       }
       table.trim((from, to) => {

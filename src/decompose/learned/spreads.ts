@@ -1,5 +1,5 @@
 import { enlarge, growInts } from '../scratch.ts'
-import { createHistograms } from './histograms.ts'
+import { createHistograms, type Histograms } from './histograms.ts'
 import { createKeyTable } from './key-table.ts'
 
 /**
@@ -10,7 +10,12 @@ export const Around = { beforePeer: -1, afterPeer: -2, call: -3, wholeRequest: -
 export const aroundNames = ['before_peer', 'after_peer', 'call', 'request', 'last_piece'] as const
 
 /** A piece is stretched when its excess over the median exceeds 3 interquartile ranges and the median once more, ... */
-export const USUAL_IQRS = 3
+const USUAL_IQRS = 3
+/**
+ * A range much wider above the median than below is no spread: of a rare kind of piece, as one in an unusual order, more than
+ * a quarter may come from trouble. An exponential's is 2.7 times its lower half, a log-normal's 3.
+ */
+const LOWER_HALVES_MAX = 4
 /** ... and 5 % of the median duration of the service's requests. */
 const UNNOTICED_SHARE = 0.05
 /** What a lead starts from: the span's own start. */
@@ -18,6 +23,13 @@ const EDGE = 0
 /** Cells of a row: the median, up to where a piece is no longer than usual, the 95th percentile (open for longer, it is overdue). */
 export const Quantile = { median: 0, usual: 1, due: 2 } as const
 export const QUANTILES = 3
+
+/** Up to where a piece of a histogram's row is no longer than usual. */
+export function usualNs(histograms: Histograms, row: number, medianNs: number): number {
+  const lowerNs = histograms.quantile(row, 0.25)
+  const iqrNs = Math.min(histograms.quantile(row, 0.75) - lowerNs, LOWER_HALVES_MAX * (medianNs - lowerNs))
+  return medianNs + Math.max(USUAL_IQRS * iqrNs, medianNs)
+}
 
 /**
  * How long pieces take and how much that varies, in all requests that went well: per service, span, and what comes before
@@ -69,9 +81,8 @@ export function createSpreads(options: { readonly piecesMin: number; readonly ro
     if (histograms.total(row) < options.piecesMin) return
     const first = row * QUANTILES
     const medianNs = histograms.quantile(row, 0.5)
-    const iqrNs = histograms.quantile(row, 0.75) - histograms.quantile(row, 0.25)
     quantiles[first + Quantile.median] = medianNs
-    quantiles[first + Quantile.usual] = medianNs + Math.max(USUAL_IQRS * iqrNs, medianNs)
+    quantiles[first + Quantile.usual] = usualNs(histograms, row, medianNs)
     quantiles[first + Quantile.due] = histograms.quantile(row, 0.95)
   }
 

@@ -1,4 +1,4 @@
-import { spanIdHex, traceIdHex } from '../../expose/index.ts'
+import { claimDocument, spanIdHex, traceIdHex } from '../../expose/index.ts'
 import { type Decomposition, type ExplainedClaim } from '../../model/decomposition.ts'
 import { GRADES, grades, Phase, PHASE_SLOTS, phases } from '../../model/phases.ts'
 import { type Strings } from '../../runtime/strings.ts'
@@ -16,16 +16,7 @@ export function explainDocument(decomposition: Decomposition, strings: Strings):
       operation: strings.text(requests.operation[request] as number),
       duration_ns: requests.durationNs[request],
       lead_wait_ns: requests.leadNs[request],
-      claims: claimsOf(decomposition, request).map(({ span, source, phase, grade, askedNs, bookedNs, note }) => ({
-        span_id: spanIdHex(trace.spanId, span),
-        name: strings.text(trace.name[span] as number),
-        source,
-        phase: phases[phase],
-        grade: phase === Phase.unattributed ? null : grades[grade],
-        asked_ns: askedNs,
-        booked_ns: bookedNs,
-        note
-      }))
+      claims: claimsOf(decomposition, request).map((claim) => claimDocument(decomposition, claim, strings))
     }))
   }
 }

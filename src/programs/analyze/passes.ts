@@ -100,7 +100,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
   ) {
     const { detail, learning } = options
     const counters = createDecoderCounters()
-    const tools = { ...names, wants: decomposer.wants, counters }
+    const tools = { ...names, wants: decomposer.wants(), counters }
     const spans = createSpanDecoder(tools)
     const points = createMetricDecoder(tools)
     let nowMs = 0

@@ -19,6 +19,33 @@ test('bytes of every size around the limits come out as they went in, and nothin
   expect(over).toMatchObject({ reason: 'too_large' })
 })
 
+test('bodies that come together do not get into each other', async () => {
+  const parts = { budget: createBudget(16 * MIB), bytesMax: MIB }
+  const texts = Array.from({ length: 20 }, (_, i) => `${i} `.repeat(1000 + i))
+  const texted = texts.map((text) => inflated(gzipSync(text), parts, (out) => out.toString()))
+  expect(await Promise.all(texted)).toEqual(texts)
+})
+
+test('after broken gzip, and after too much of it, the next body comes out whole', async () => {
+  const parts = { budget: createBudget(16 * MIB), bytesMax: 100 }
+  const good = gzipSync('good')
+  for (const bad of [
+    good.subarray(0, 15),
+    Buffer.from('bad'),
+    gzipSync(Buffer.alloc(101)),
+    gzipSync(Buffer.alloc(9999))
+  ]) {
+    expect(Buffer.isBuffer(bad) && (await inflated(bad, parts, length))).toHaveProperty('reason')
+    expect(await inflated(good, parts, (out) => out.toString())).toBe('good')
+  }
+})
+
+test('several gzip members are one body, and zeros after them are nothing', async () => {
+  const parts = { budget: createBudget(MIB), bytesMax: MIB }
+  const bytes = Buffer.concat([gzipSync('one '), gzipSync('two'), Buffer.alloc(7)])
+  expect(await inflated(bytes, parts, (out) => out.toString())).toBe('one two')
+})
+
 test('a small trailer before a large body does not help: the limit holds, and so does the budget', async () => {
   const lying = Buffer.concat([gzipSync(Buffer.alloc(3 * MIB)), gzipSync(Buffer.from('x'))])
   const within = { budget: createBudget(4 * MIB), bytesMax: 4 * MIB }

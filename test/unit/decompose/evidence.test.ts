@@ -6,7 +6,7 @@ import {
   type Decomposer,
   evidenceWants
 } from '../../../src/decompose/index.ts'
-import { GRADES, grades, PHASE_SLOTS, phases } from '../../../src/model/phases.ts'
+import { GRADES, grades, Phase, PHASE_SLOTS, phases } from '../../../src/model/phases.ts'
 import { Band } from '../../../src/model/requests.ts'
 import { Evidence, SpanFlag } from '../../../src/model/spans.ts'
 import { createWorld, type SpanOf, type World } from '../../builders/traces.ts'
@@ -18,7 +18,7 @@ const counting = { contextRows: 0, detail: false }
 /** Code of the want on an attribute key, an event name, or an event field. */
 function code(wanted: string): number {
   const index = evidenceWants.findIndex((want) =>
-    want.from === 'attribute' ? want.key === wanted : want.name === wanted || want.field === wanted
+    want?.from === 'attribute' ? want.key === wanted : want?.name === wanted || want?.field === wanted
   )
   if (index < 0) throw new Error(`nobody wants ${wanted}`)
   return Evidence.firstWanted + index
@@ -221,6 +221,43 @@ test('tailspan.* attributes book exactly what they say; more than there is is cl
   expect(decomposer.counters.get('tail_evidence_implausible_total')).toBe(1)
 })
 
+test('no other evidence adds to a phase that tailspan.* attributes tell all of, be it placed or the wait span itself', () => {
+  const queued = [code('tailspan.queue_wait_ns'), 40, 0] as const
+  const acquired = [code('Delayed LB pick complete'), 900, 0] as const
+  expect(phasesOf([{ ...server, evidence: [queued, acquired] }])).toEqual({
+    'queue_wait measured': 40,
+    unattributed: 960
+  })
+  const acquire = { id: 2, parent: 1, startNs: 0, endNs: 1000, name: 'pool.acquire' } as const
+  const woken = [code('tailspan.scheduling_ns'), 950, 0] as const
+  expect(phasesOf([server, { ...acquire, evidence: [queued, woken] }])).toEqual({
+    'queue_wait measured': 40,
+    'scheduling measured': 950,
+    unattributed: 10
+  })
+})
+
+test('tailspan.blocked_ns says that the rest was none of the phases that the process knows of', () => {
+  const inferred = [Evidence.inferred + Phase.scheduling, 0, 1000] as const
+  const some = [code('tailspan.processing_ns'), 300, 0] as const
+  const blocked = [code('tailspan.blocked_ns'), 700, 0] as const
+  expect(phasesOf([{ ...server, evidence: [inferred, some] }])).toEqual({
+    'processing measured': 300,
+    'scheduling inferred': 700
+  })
+  expect(phasesOf([{ ...server, evidence: [inferred, some, blocked] }])).toEqual({
+    'processing measured': 300,
+    unattributed: 700
+  })
+})
+
+test('what a call ran for is part of what the call cost', () => {
+  const busy = [code('busy_ns'), 300, 0] as const
+  const idle = [code('idle_ns'), 700, 0] as const
+  const call = { id: 2, parent: 1, startNs: 0, endNs: 1000, kind: 'client', evidence: [busy, idle] } as const
+  expect(phasesOf([server, call])).toEqual({ 'downstream inferred': 1000 })
+})
+
 test('an amount that a wrong unit made a thousand times too long claims nothing and is counted apart', () => {
   const world = createWorld()
   const decomposer = createDecomposer(settings, world)
@@ -307,7 +344,7 @@ test('events that end a wait place it: sqlx by its seconds, gRPC and tower from 
     ...server,
     evidence: [[code(wanted), atNs, field]]
   })
-  expect(phasesOf([at('aquired_after_secs', 700, 300e-9)])).toEqual({ 'queue_wait measured': 300, unattributed: 700 })
+  expect(phasesOf([at('aquired_after_secs', 700, 300e-9)])).toEqual({ 'queue_wait inferred': 300, unattributed: 700 })
   expect(phasesOf([at('Delayed LB pick complete', 250)])).toEqual({ 'queue_wait measured': 250, unattributed: 750 })
   expect(phasesOf([at('Delayed LB pick complete.', 250)])).toEqual({ 'queue_wait measured': 250, unattributed: 750 })
   expect(phasesOf([at('Delayed name resolution complete', 40)])).toEqual({ 'network measured': 40, unattributed: 960 })

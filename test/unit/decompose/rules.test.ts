@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { createSpanDecoder, createResources, decoderLimits } from '../../../src/accept/otlp/index.ts'
 import {
   createDecomposer,
@@ -7,7 +7,8 @@ import {
   describeRules,
   rulesSection
 } from '../../../src/decompose/index.ts'
-import { GRADES, grades, PHASE_SLOTS, phases } from '../../../src/model/phases.ts'
+import { type Decomposition } from '../../../src/model/decomposition.ts'
+import { Grade, GRADES, grades, Phase, PHASE_SLOTS, phases } from '../../../src/model/phases.ts'
 import { Evidence } from '../../../src/model/spans.ts'
 import { createRandom } from '../../builders/random.ts'
 import { createWorld, type SpanOf } from '../../builders/traces.ts'
@@ -22,18 +23,20 @@ function labOf(...written: object[]) {
   const decomposer = createDecomposer(settings, world)
   /** Evidence rows of a span, by the name of an attribute, an event or a field. */
   const said = (wanted: string, a: number, b = 0): readonly [number, number, number] => {
-    const index = decomposer.wants.findLastIndex((want) =>
-      want.from === 'attribute'
-        ? want.key === wanted && want.type === 'number'
-        : want.name === wanted || want.field === wanted
-    )
+    const index = decomposer
+      .wants()
+      .findLastIndex((want) =>
+        want?.from === 'attribute'
+          ? want.key === wanted && want.type === 'number'
+          : want?.name === wanted || want?.field === wanted
+      )
     if (index < 0) throw new Error(`nobody wants ${wanted}`)
     return [Evidence.firstWanted + index, a, b]
   }
   const saidText = (key: string, value: string): readonly [number, number, number] => {
-    const index = decomposer.wants.findLastIndex(
-      (want) => want.from === 'attribute' && want.key === key && want.type === 'string'
-    )
+    const index = decomposer
+      .wants()
+      .findLastIndex((want) => want?.from === 'attribute' && want.key === key && want.type === 'string')
     return [Evidence.firstWanted + index, world.strings.internText(value), 0]
   }
   function decompose(spans: readonly SpanOf[]) {
@@ -231,7 +234,7 @@ test('whatever the rules and what spans say, phases add up to the request', () =
       }))
   )
   const lab = labOf(...every, { name: 'whole', span: { glob: 'op*' }, phase: 'network' })
-  const codes = lab.decomposer.wants.length
+  const codes = lab.decomposer.wants().length
   for (let seed = 1; seed <= 300; seed++) {
     const random = createRandom(seed)
     const below = (n: number): number => Math.floor(random() * n)
@@ -254,6 +257,72 @@ test('whatever the rules and what spans say, phases add up to the request', () =
   }
 })
 
+describe('rules that are changed while spans are here', () => {
+  const waited = { name: 'waited', field: 'waited_ms', unit: 'ms', ends_at: 'self_time', phase: 'queue_wait' }
+  const other = { name: 'other', field: 'other_ms', unit: 'ms', ends_at: 'self_time', phase: 'gc' }
+  const rulesOf = (...written: object[]) => rulesSection.parse(written)
+
+  test('count from then on, also for spans that came before', () => {
+    const lab = labOf(waited)
+    const span = { ...server, evidence: [lab.said('waited_ms', 0.25)] }
+    expect(lab.phases(span)['queue_wait measured']).toBe(250_000)
+    lab.decomposer.setRules(rulesOf({ ...waited, phase: 'gc', grade: 'inferred' }))
+    expect(lab.phases(span)).toMatchObject({ 'gc inferred': 250_000 })
+    lab.decomposer.setRules([])
+    expect(lab.phases(span)).toEqual({ unattributed: 1_000_000 })
+  })
+
+  test('never read what was kept for a rule that is gone as their own', () => {
+    const lab = labOf(waited)
+    const span = { ...server, evidence: [lab.said('waited_ms', 0.25)] }
+    lab.decomposer.setRules(rulesOf(other))
+    expect(lab.phases(span)).toEqual({ unattributed: 1_000_000 })
+    expect(lab.phases({ ...server, evidence: [lab.said('other_ms', 0.5)] })['gc measured']).toBe(500_000)
+    // The first is asked for again, and is what it was.
+    lab.decomposer.setRules(rulesOf(other, waited))
+    expect(lab.phases(span)['queue_wait measured']).toBe(250_000)
+  })
+
+  test('make other spans wait spans, by names that were already looked up', () => {
+    const lab = labOf()
+    expect(lab.phases(server, child)['queue_wait measured']).toBeUndefined()
+    lab.decomposer.setRules(rulesOf({ name: 'pool', span: 'acquire db', phase: 'queue_wait' }))
+    expect(lab.phases(server, child)['queue_wait measured']).toBe(300_000)
+  })
+
+  test('leave a giant that is being decomposed to the old ones', () => {
+    const lab = labOf(waited)
+    const trace = lab.world.trace([{ ...server, evidence: [lab.said('waited_ms', 0.25)] }, child])
+    const options = { contextRows: 0, detail: false }
+    const waitNs = ({ requests }: Decomposition): number =>
+      requests.phaseNs[Phase.queueWait * GRADES + Grade.measured] as number
+    const run = lab.decomposer.decomposeSliced(trace, options, 1)
+    run.next()
+    lab.decomposer.setRules([])
+    let step = run.next()
+    while (step.done !== true) step = run.next()
+    expect(waitNs(step.value)).toBe(250_000)
+    lab.decomposer.learn(step.value, new Uint8Array(1))
+    const again = lab.decomposer.decomposeSliced(trace, options, 1)
+    do step = again.next()
+    while (step.done !== true)
+    expect(waitNs(step.value)).toBe(0)
+  })
+
+  test('are refused when they have asked for too much since the start, and the old ones stay', () => {
+    const lab = labOf(waited)
+    const span = { ...server, evidence: [lab.said('waited_ms', 0.25)] }
+    const manyOf = (turn: number) =>
+      rulesOf(...Array.from({ length: 100 }, (_, i) => ({ ...other, name: `r${i}`, field: `f${turn}.${i}` })))
+    let turns = 0
+    expect(() => {
+      for (; turns < 100; turns++) lab.decomposer.setRules(rulesOf(waited).concat(manyOf(turns)))
+    }).toThrow('too many different attributes')
+    expect(turns).toBe(40)
+    expect(lab.phases(span)['queue_wait measured']).toBe(250_000)
+  })
+})
+
 test('the decoder keeps what rules ask for, in both encodings', () => {
   const lab = labOf({
     name: 'lock',
@@ -266,7 +335,7 @@ test('the decoder keeps what rules ask for, in both encodings', () => {
   const decoder = createSpanDecoder({
     strings,
     resources: createResources(strings, decoderLimits),
-    wants: lab.decomposer.wants
+    wants: lab.decomposer.wants()
   })
   const event = (name: string, ...attributes: KeyValue[]) => ({ timeUnixNano: '1700000000000000500', name, attributes })
   const span = {

@@ -1,4 +1,3 @@
-import { Ajv } from 'ajv'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { Band, Outcome, Sampling } from '../../../src/model/requests.ts'
 import { Phase } from '../../../src/model/phases.ts'
@@ -7,19 +6,21 @@ import { operationsPage, tailAnswer, traceAnswer } from '../../../src/expose/api
 import { type OperationSummary } from '../../../src/expose/sources.ts'
 import { testExposer, type TestExposer } from './exposer.ts'
 import { oneTrace } from './one-trace.ts'
+import { expectValid } from './valid.ts'
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c'
 
 /** As `operations` of analyze --json. */
 function summary(operation: string, excessNs: number | null): OperationSummary & Readonly<Record<string, unknown>> {
   const few = excessNs === null
+  const quantilesNs = { p50: 1, p95: 2, p99: few ? null : 3, p999: few ? null : 4 }
   return {
     service: 'shop',
     operation,
     class: 'request',
     requests: 5000,
     weight: 5000,
-    quantiles_ns: { p50: 1, p95: 2, p99: few ? null : 3, p999: few ? null : 4 },
+    quantiles_ns: quantilesNs,
     body: few ? null : { phases_mean_ns: { processing: 1 } },
     tail: few ? null : { phases_mean_ns: { processing: 1, queue_wait: excessNs } },
     excess_mean_ns: few ? null : { processing: -1, queue_wait: excessNs },
@@ -39,10 +40,13 @@ const blame = ['GET /slow', 'GET /fast'].map((operation) => ({
 let open: TestExposer
 beforeEach(() => {
   open = testExposer({
-    settings: { pageMax: 3, tracesMax: 2 },
+    settings: { pageMax: 3, tracesMax: 2, waterfallSpansMax: 100 },
     sources: {
       operations: () => [summary('GET /few', null), summary('GET /fast', 5), summary('GET /slow', 1e9)],
       blame: () => blame,
+      otlpDocument: (id) => (id === TRACE_ID ? { resourceSpans: [] } : undefined),
+      waterfall: (id, spansMax) => (id === TRACE_ID ? { spansMax } : undefined),
+      claims: (id, spanId) => (id === TRACE_ID ? { span_id: spanId } : undefined),
       learned: () => ({ processes: [1, 2] }),
       traceDocument: (id) => {
         const { decomposition, names } = oneTrace()
@@ -57,13 +61,6 @@ async function ask(url: string): Promise<{ status: number; body: Record<string, 
   const answer = await open.exposer.app.inject({ url })
   expect(answer.headers['content-type']).toContain('application/json')
   return { status: answer.statusCode, body: answer.json() }
-}
-
-/** The schemas as the OpenAPI document has them must describe what is really answered. */
-function expectValid(schema: object, body: unknown): void {
-  const ajv = new Ajv({ allowUnionTypes: true, strict: false, allErrors: true })
-  ajv.validate(schema, body)
-  expect(ajv.errors ?? []).toEqual([])
 }
 
 test('operations come with the largest tail excess first and those without a tail last, all keys kept', async () => {
@@ -117,9 +114,10 @@ test('tail says all of one operation: its summary, its own blame, its slow trace
     band: 'gt_p99',
     outcome: 'timeout',
     dominant: 'queue_wait',
+    version: null,
     at_unix_ms: 1_700_000_000_000
   }
-  expect(body).toEqual({
+  expect(body).toMatchObject({
     ...summary('GET /slow', 1e9),
     sampling: 'none',
     warnings: [],
@@ -132,10 +130,60 @@ test('tail says all of one operation: its summary, its own blame, its slow trace
 })
 
 test('tail warns where the sampling is unknown', async () => {
+  open.draft.addOperation('shop', 'GET /few')
   const { body } = await ask('/api/v1/tail?service=shop&operation=GET%20%2Ffew')
   expectValid(tailAnswer, body)
   expect(body['sampling']).toBe('unknown')
   expect(body['warnings']).toHaveLength(1)
+})
+
+test('tail has the distribution, the bands by outcome and how sure the tail is, since the operation was first seen', async () => {
+  const { draft } = open
+  const row = draft.addOperation('shop', 'GET /slow', 1_234)
+  const usual = { durationNs: 1e6, band: Band.leP50, phases: [[Phase.processing, 1, 1e6]] as const }
+  for (let i = 0; i < 3; i++) draft.addRequest(row, usual)
+  draft.addRequest(row, {
+    durationNs: 8e6,
+    band: Band.gtP99,
+    outcome: Outcome.error,
+    phases: [
+      [Phase.queueWait, 0, 6e6],
+      [Phase.queueWait, 1, 1e6]
+    ]
+  })
+  const { body } = await ask('/api/v1/tail?service=shop&operation=GET%20%2Fslow')
+  expectValid(tailAnswer, body)
+  expect(body).toMatchObject({
+    first_seen_unix_ms: 1_234,
+    partial: 0,
+    bands: { le_p50: { ok: 3, error: 0, timeout: 0 }, gt_p99: { ok: 0, error: 1, timeout: 0 } },
+    tail_grades_mean_ns: { queue_wait: { measured: 6e6, inferred: 1e6, estimated: 0 } }
+  })
+  const bars = body['distribution'] as [number, number][]
+  expect(bars.length).toBe(25)
+  expect(bars.filter(([, requests]) => requests > 0).map(([, requests]) => requests)).toEqual([3, 1])
+  const upper = bars.map(([ns]) => ns)
+  expect(upper[0]).toBeGreaterThanOrEqual(1e6)
+  expect(upper.at(-1)).toBeGreaterThanOrEqual(8e6)
+  expect(upper.at(-2)).toBeLessThan(8e6)
+})
+
+test('a kept trace is answered as OTLP/JSON when asked for, and other formats are refused', async () => {
+  const { status, body } = await ask(`/api/v1/traces/${TRACE_ID}?format=otlp`)
+  expect([status, body]).toEqual([200, { resourceSpans: [] }])
+  expect((await ask(`/api/v1/traces/${'f'.repeat(32)}?format=otlp`)).status).toBe(404)
+  expect((await ask(`/api/v1/traces/${TRACE_ID}?format=zipkin`)).status).toBe(400)
+})
+
+test('a waterfall is asked for with the limit of the settings; claims need a span', async () => {
+  expect(await ask(`/api/v1/traces/${TRACE_ID}/waterfall`)).toEqual({ status: 200, body: { spansMax: 100 } })
+  expect((await ask(`/api/v1/traces/${'f'.repeat(32)}/waterfall`)).status).toBe(404)
+  expect(await ask(`/api/v1/traces/${TRACE_ID}/claims?span_id=${'1'.repeat(16)}`)).toEqual({
+    status: 200,
+    body: { span_id: '1'.repeat(16) }
+  })
+  expect((await ask(`/api/v1/traces/${TRACE_ID}/claims`)).status).toBe(400)
+  expect((await ask(`/api/v1/traces/${TRACE_ID}/claims?span_id=%3Cb%3E`)).status).toBe(400)
 })
 
 test('a question about an unknown operation is 404 and interns nothing', async () => {
@@ -184,8 +232,11 @@ test('the OpenAPI document names every route and describes its answers', async (
     '/api/v1/learned',
     '/api/v1/openapi.json',
     '/api/v1/operations',
+    '/api/v1/overview',
     '/api/v1/tail',
     '/api/v1/traces/{id}',
+    '/api/v1/traces/{id}/claims',
+    '/api/v1/traces/{id}/waterfall',
     '/healthz',
     '/metrics',
     '/readyz'

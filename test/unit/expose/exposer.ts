@@ -42,11 +42,16 @@ export function testExposer(options: ExposerOptions = {}): TestExposer {
     clockOffsets: () => [],
     learned: () => ({}),
     traceDocument: () => undefined,
+    otlpDocument: () => undefined,
+    waterfall: () => undefined,
+    claims: () => undefined,
+    versionOf: () => undefined,
     operations: () => [],
     blame: () => [],
     ready: () => true,
     version: '1.2.3',
     startedMs: 0,
+    otlpPorts: () => ({ grpc: 4317, http: 4318 }),
     ...options.sources
   }
   const exposer = createExposer(settings, tools, sources, options.turn)

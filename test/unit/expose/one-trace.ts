@@ -112,7 +112,10 @@ export function oneTrace(): { decomposition: Decomposition; names: Names } {
           [Phase.unattributed, 0, 400]
         ]
       ]),
-      inProcessChildrenNs: Float64Array.of(700, 0, 0)
+      inProcessChildrenNs: Float64Array.of(700, 0, 0),
+      startNs: trace.startNs,
+      endNs: trace.endNs,
+      parent: Int32Array.of(-1, 0, 1)
     }
   }
   return { decomposition, names: { strings, resources } }

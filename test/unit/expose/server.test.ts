@@ -75,7 +75,7 @@ test('every answer tells browsers to trust nothing in it', async () => {
     const { headers } = await exposer.app.inject({ url })
     expect(headers['x-content-type-options']).toBe('nosniff')
     expect(headers['content-security-policy']).toContain("default-src 'none'")
-    expect(headers['cache-control']).toBe('no-store')
+    expect(headers['cache-control']).toBe(url === '/' ? 'no-cache' : 'no-store')
   }
 })
 

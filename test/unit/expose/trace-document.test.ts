@@ -117,6 +117,6 @@ test('a late unit without a root of its own has root null', () => {
 
 test('a decomposition without details is refused', () => {
   const { decomposition, names } = oneTrace()
-  const bare = { ...decomposition, own: { phaseNs: new Float64Array(0), inProcessChildrenNs: new Float64Array(0) } }
+  const bare = { ...decomposition, own: { ...decomposition.own, inProcessChildrenNs: new Float64Array(0) } }
   expect(() => traceDocument(bare, undefined, names)).toThrow('detailed')
 })

@@ -87,7 +87,7 @@ func inRuntime(name string) bool {
 
 func callsC(stack trace.Stack) Why {
 	for frame := range stack.Frames() {
-		if frame.Func == "runtime.cgocall" {
+		if entersC(frame.Func) {
 			return InCgo
 		}
 		if !strings.HasPrefix(frame.Func, "runtime.") {
@@ -95,4 +95,11 @@ func callsC(stack trace.Stack) Why {
 		}
 	}
 	return 0
+}
+
+// entersC tells whether a function is one through which Go enters C. The runtime leaves its own out of such a stack: on top is what
+// cgo wrote for the C function, or for its form that also returns errno.
+func entersC(function string) bool {
+	name := function[strings.LastIndexByte(function, '.')+1:]
+	return strings.HasPrefix(name, "_Cfunc_") || strings.HasPrefix(name, "_C2func_") || function == "runtime.cgocall"
 }

@@ -50,13 +50,14 @@ export interface InferenceTools {
   readonly resources: Resources
   readonly spreads: Spreads
   readonly servers: Servers
+  readonly sharedServers: Servers
   readonly runtime: Pick<RuntimeMetrics, 'metricsAt'>
 }
 
 export function createInference(settings: InferenceSettings, tools: InferenceTools): Inference {
-  const { spreads, servers, runtime } = tools
+  const { spreads, servers, sharedServers, runtime } = tools
   const neighbours = createNeighbours(settings.piecesMax)
-  const arrivals = createArrivals(settings.requestsMax, { servers, spreads })
+  const arrivals = createArrivals(settings.requestsMax, { servers, sharedServers, spreads })
   const observer = createObserver({ ...tools, neighbours, arrivals })
   const held = createHeld({ waitMs: settings.waitMs, bytesMax: settings.heldBytesMax })
   const rules = createRules(settings.without)
@@ -91,11 +92,19 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     const unixNs = observer.epochNs() + shiftNs
     return runtime.metricsAt(resource, excessFromNs(of) + unixNs, of.toNs + unixNs)
   }
+  const askedBy = (of: Suspect): Parameters<typeof arrivals.turnNs>[0] => {
+    const { process, service, operation, arrivedNs: fromNs, firstCallNs } = of
+    return { process, service, operation, fromNs, firstCallNs }
+  }
+  const knocks = !settings.without.includes('knocks')
   const ruleTools: RuleTools = {
     around(of) {
       if (!askedHere) {
         const request = (judgedFirst + of.entry) >>> 0
-        Object.assign(here, neighbours.around(of.process, request, excessFromNs(of) + of.shiftNs, of.toNs + of.shiftNs))
+        Object.assign(
+          here,
+          neighbours.around(of.process, request, excessFromNs(of) + of.shiftNs, of.toNs + of.shiftNs, knocks)
+        )
       }
       askedHere = true
       return here
@@ -105,7 +114,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
         const shiftNs = of.peerShiftNs
         Object.assign(
           there,
-          neighbours.around(of.peerProcess, NO_REQUEST, excessFromNs(of) + shiftNs, of.toNs + shiftNs)
+          neighbours.around(of.peerProcess, NO_REQUEST, excessFromNs(of) + shiftNs, of.toNs + shiftNs, false)
         )
       }
       askedThere = true
@@ -121,10 +130,8 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
       const before = neighbours.begun(of.peerProcess, fromNs - backNs, fromNs)
       return { during, usually: (before / backNs) * (toNs - fromNs - 2 * edgeNs) }
     },
-    turnNs(of) {
-      const { process, service, operation, arrivedNs: fromNs, firstCallNs } = of
-      return arrivals.turnNs({ process, service, operation, fromNs, firstCallNs })
-    },
+    turnNs: (of) => arrivals.turnNs(askedBy(of)),
+    sharedTurnNs: (of) => arrivals.sharedTurnNs(askedBy(of)),
     runtime: (of) => readMetrics(of, of.resource, of.shiftNs),
     runtimeOfPeer: (of) => readMetrics(of, of.peerResource, of.peerShiftNs)
   }
@@ -223,6 +230,7 @@ const unknownSurroundings = {
   strong: false,
   crossedShare: 0,
   started: 0,
+  quietShare: 0,
   silentNs: 0,
   weakSilentNs: 0
 }

@@ -29,6 +29,8 @@ export interface Intervals {
   readonly toNs: (row: number) => number
   /** Intervals pushed out by newer ones within half a minute of the latest end, since the start: they were still of use. */
   readonly pushedOut: () => number
+  /** Intervals looked at since the start, those in vain too: what questions cost. */
+  readonly walked: () => number
   readonly clear: () => void
   readonly bytes: () => number
 }
@@ -46,6 +48,7 @@ export function createIntervals(rowsWanted: number): Intervals {
   let back = new Uint32Array(capacity)
   let added = 0
   let pushedOut = 0
+  let walked = 0
   let latestNs = 0
   const next = new Float64Array(2)
   // Newest id of each level: a level whose newest is gone is empty.
@@ -130,6 +133,7 @@ export function createIntervals(rowsWanted: number): Intervals {
             ) {
               visit(row)
             }
+            walked += 1
             if (++steps > STEPS_MAX) return false
             const step = back[row] as number
             if (step === 0) break
@@ -144,6 +148,7 @@ export function createIntervals(rowsWanted: number): Intervals {
     fromNs: (row) => from[row] as number,
     toNs: (row) => to[row] as number,
     pushedOut: () => pushedOut,
+    walked: () => walked,
     clear() {
       added = latestNs = 0
       heads.fill(0)

@@ -9,11 +9,16 @@ export const PieceFlag = {
   kindMask: 3,
   stretched: 4,
   /** Before the first call of a request that may have waited for a server: a queue can have stretched it. */
-  mayQueue: 8
+  mayQueue: 8,
+  /** A stretched gap before a span of this process, seen by its caller: it was knocked at and did not open. */
+  knock: 16
 } as const
 
 /** What begins within this share of an interval's ends may be of before a stall, or after. */
 const EDGE_SHARE = 0.1
+
+/** Beginnings are told apart to a thirty-second of an interval. */
+const SLOTS = 32
 
 /** What else went on in a process during an interval. */
 export interface Surroundings {
@@ -26,6 +31,8 @@ export interface Surroundings {
   crossedShare: number
   /** Other requests' pieces that began well within it, waiting ones too: what starts a span runs. */
   started: number
+  /** The longest time in it in which none began, as a share of it. */
+  quietShare: number
   /** Time in it in which at least two requests were open and each of them overdue; with a strong piece among them, and without. */
   silentNs: number
   weakSilentNs: number
@@ -37,8 +44,8 @@ export interface Neighbours {
   readonly next: Float64Array
   /** Adds `next`; `request` is the same for all pieces of a request. */
   readonly add: (process: number, request: number, flags: number) => void
-  /** Looks around [fromNs, toNs) of a request's piece. Overwritten by the next call. */
-  readonly around: (process: number, request: number, fromNs: number, toNs: number) => Surroundings
+  /** Looks around [fromNs, toNs) of a request's piece; `knocks` count as witnesses or not. Overwritten by the next call. */
+  readonly around: (process: number, request: number, fromNs: number, toNs: number, knocks: boolean) => Surroundings
   /** Pieces that a process began between two moments; Infinity when there are too many to count. */
   readonly begun: (process: number, fromNs: number, toNs: number) => number
   /** Processes named by what is held. */
@@ -52,6 +59,7 @@ export interface Neighbours {
 
 /** Only this process can stretch it: not a slow far side, not a queue that was missed. */
 const isStrong = (flags: number): boolean => {
+  if ((flags & PieceFlag.knock) !== 0) return true
   const kind = flags & PieceFlag.kindMask
   return (kind === PieceKind.own || kind === PieceKind.afterPeer) && (flags & PieceFlag.mayQueue) === 0
 }
@@ -86,6 +94,7 @@ export function createNeighbours(piecesMax: number): Neighbours {
     strong: false,
     crossedShare: 0,
     started: 0,
+    quietShare: 0,
     silentNs: 0,
     weakSilentNs: 0
   }
@@ -95,6 +104,8 @@ export function createNeighbours(piecesMax: number): Neighbours {
   const open = createBag()
   const usual = createBag()
   const strongOpen = createBag()
+  // Slots of the interval in which something began, a bit each.
+  let begunSlots = 0
   let events = growFloats(512)
   let visited = 0
 
@@ -110,20 +121,25 @@ export function createNeighbours(piecesMax: number): Neighbours {
   }
 
   /** False when so much went on that not all of it was looked at. */
-  function collect(process: number, request: number, fromNs: number, toNs: number): boolean {
+  function collect(process: number, request: number, fromNs: number, toNs: number, knocks: boolean): boolean {
     witnesses.n = crossing.n = open.n = usual.n = strongOpen.n = 0
+    begunSlots = 0
     found.witnesses = found.started = 0
     const edgeNs = EDGE_SHARE * (toNs - fromNs)
     found.strong = false
     return intervals.each(process, fromNs, toNs, (row) => {
       visited += 1
       const flags = flagsOf[row] as number
-      if ((flags & PieceFlag.kindMask) === PieceKind.beforePeer) return
+      const knock = (flags & PieceFlag.knock) !== 0
+      if (knock ? !knocks : (flags & PieceFlag.kindMask) === PieceKind.beforePeer) return
       const start = intervals.fromNs(row)
       const end = intervals.toNs(row)
       const stretched = (flags & PieceFlag.stretched) !== 0
       const other = requestOf[row] !== request
-      if (other && start > fromNs + edgeNs && start < toNs - edgeNs) found.started += 1
+      if (other && !knock && start > fromNs && start < toNs) {
+        begunSlots |= 1 << Math.floor((SLOTS * (start - fromNs)) / (toNs - fromNs))
+      }
+      if (other && !knock && start > fromNs + edgeNs && start < toNs - edgeNs) found.started += 1
       // A lead that a queue explains, or may, is no witness of a stall.
       if (stretched && (flags & PieceFlag.mayQueue) !== 0) return
       put(open, start, end)
@@ -143,6 +159,16 @@ export function createNeighbours(piecesMax: number): Neighbours {
     if (overlapNs < thresholds.witnessOverlap * Math.min(toNs - fromNs, end - start)) return
     found.witnesses += 1
     found.strong ||= strong
+  }
+
+  function longestQuiet(): number {
+    let longest = 0
+    let quiet = 0
+    for (let slot = 0; slot < SLOTS; slot++) {
+      quiet = (begunSlots >>> slot) & 1 ? 0 : quiet + 1
+      longest = Math.max(longest, quiet)
+    }
+    return longest / SLOTS
   }
 
   /** Between two moments at which something began or ended, a process is silent when all that is open is overdue. */
@@ -188,12 +214,13 @@ export function createNeighbours(piecesMax: number): Neighbours {
       usualNs[2 * row + 1] = next[3] as number
       flagsOf[row] = flags
     },
-    around(process, request, fromNs, toNs) {
+    around(process, request, fromNs, toNs, knocks) {
       // A process that does that much in it was not stalled all along.
-      const all = collect(process, request, fromNs, toNs)
+      const all = collect(process, request, fromNs, toNs, knocks)
       const lengthNs = Math.max(1, toNs - fromNs)
       found.crossedShare = all ? unionNs(crossing.from, crossing.to, crossing.n) / lengthNs : 1
       found.coveredShare = unionNs(witnesses.from, witnesses.to, witnesses.n) / lengthNs
+      found.quietShare = all ? longestQuiet() : 0
       if (all) measureSilence(fromNs, toNs)
       else found.silentNs = found.weakSilentNs = 0
       return found
@@ -202,7 +229,8 @@ export function createNeighbours(piecesMax: number): Neighbours {
       let n = 0
       const all = intervals.each(process, fromNs, toNs, (row) => {
         visited += 1
-        if (intervals.fromNs(row) >= fromNs && intervals.fromNs(row) < toNs) n += 1
+        const knock = ((flagsOf[row] as number) & PieceFlag.knock) !== 0
+        if (!knock && intervals.fromNs(row) >= fromNs && intervals.fromNs(row) < toNs) n += 1
       })
       return all ? n : Infinity
     },

@@ -8,10 +8,10 @@ import { enlarge, growFloats } from '../../scratch.ts'
 import type { Arrivals } from './arrivals.ts'
 import { type Neighbours, PieceFlag } from './neighbours.ts'
 import { createPiece, eachPiece, PieceKind } from './pieces.ts'
-import { createSuspect, createSuspects, type Suspects } from './suspects.ts'
+import { createSuspect, createSuspects, type Suspect, type Suspects } from './suspects.ts'
 
 const BUSY =
-  Evidence.firstWanted + evidenceWants.findIndex((want) => want.from === 'attribute' && want.key === 'busy_ns')
+  Evidence.firstWanted + evidenceWants.findIndex((want) => want?.from === 'attribute' && want.key === 'busy_ns')
 
 export interface Observer {
   /** Enters the requests of a trace and their pieces into the rings. Gives the number of its first request. */
@@ -80,7 +80,9 @@ export function createObserver(tools: ObserverTools): Observer {
     const process = processOf(entry)
     if (process === 0) return
     const makesNoCall = (firstCallNs[entry] as number) === Infinity
-    if (makesNoCall && !servers.worthWatching(process, tree.trace.operation[entry] as number)) return
+    // A job that nobody called may still hold a server that requests queue for.
+    const called = (tree.parent[entry] as number) >= 0
+    if (makesNoCall && called && !servers.worthWatching(process, tree.trace.operation[entry] as number)) return
     const shiftNs = shiftOf(entry)
     arrival.process = process
     arrival.service = tree.service[entry] as number
@@ -116,13 +118,29 @@ export function createObserver(tools: ObserverTools): Observer {
     next[3] = quantiles[at + Quantile.due] as number
     const flags = piece.kind | (stretched ? PieceFlag.stretched : 0) | (lead ? PieceFlag.mayQueue : 0)
     neighbours.add(process, (requests + entry) >>> 0, flags)
-    if (stretched) suspectPiece(entry, process, medianNs, lead)
+    if (!stretched) return
+    suspectPiece(entry, process, medianNs, lead)
+    if (piece.kind === PieceKind.beforePeer) enterKnock(suspect)
+  }
+
+  /** The gap is also a neighbour of what its callee does meanwhile. Median and 95th percentile are still in place. */
+  function enterKnock({ fromNs, toNs, peerProcess, peerShiftNs }: Suspect): void {
+    if (peerProcess === 0) return
+    const { next } = neighbours
+    next[0] = fromNs + peerShiftNs
+    next[1] = toNs + peerShiftNs
+    neighbours.add(
+      peerProcess,
+      (requests + piece.right) >>> 0,
+      PieceFlag.stretched | PieceFlag.knock | PieceKind.beforePeer
+    )
   }
 
   /** Before the first call of a request whose operation has servers to queue for. */
   function mayQueue(process: number, entry: number): boolean {
     if (piece.toNs > (firstCallNs[entry] as number)) return false
-    return servers.count(process, tree.trace.operation[entry] as number) > 0
+    const operation = tree.trace.operation[entry] as number
+    return servers.count(process, operation) > 0 || arrivals.mayShare(process, operation)
   }
 
   function saysBusy(span: number): boolean {
@@ -174,6 +192,25 @@ export function createObserver(tools: ObserverTools): Observer {
     spreads.learn(service, operation, lastPiece, lastPiece, endNs - (lastEndNs[entry] as number))
   }
 
+  /** Of every call, on the path or not: one that is on it only when it is slow would teach that slow is usual. */
+  function learnCall(call: number): void {
+    const { child, childEnd, owner, startNs, endNs } = tree
+    const first = call === 0 ? 0 : (childEnd[call - 1] as number)
+    const children = (childEnd[call] as number) - first
+    if (children === 0 && tree.hasPeer[call] === 0) {
+      learnGap(call, Around.call, (endNs[call] as number) - (startNs[call] as number))
+    } else if (children === 1) {
+      const peer = child[first] as number
+      if (owner[peer] !== peer) return
+      learnGap(call, Around.beforePeer, (startNs[peer] as number) - (startNs[call] as number))
+      learnGap(call, Around.afterPeer, (endNs[call] as number) - (endNs[peer] as number))
+    }
+  }
+
+  function learnGap(call: number, around: number, ns: number): void {
+    if (ns >= 0) spreads.learn(tree.service[call] as number, tree.trace.operation[call] as number, around, around, ns)
+  }
+
   return {
     suspects,
     epochNs: () => epochHi * 2 ** 32 + epochLo,
@@ -201,9 +238,18 @@ export function createObserver(tools: ObserverTools): Observer {
         const entry = cut.unitSpan[unit] as number
         if (processOf(entry) !== 0 && ok(unit)) learnRequest(entry)
       }
+      const isGood = (span: number): boolean => {
+        const owner = of.owner[span] as number
+        return owner >= 0 && processOf(span) !== 0 && ok(cut.unitOf[owner] as number)
+      }
+      for (let row = of.contextRows; row < of.trace.n; row++) {
+        const kind = of.trace.kind[row]
+        if ((kind !== Kind.client && kind !== Kind.producer) || of.trait[row] !== Trait.none) continue
+        if (isGood(row)) learnCall(row)
+      }
       eachPiece(of, cut, piece, () => {
         const { span } = piece
-        if (processOf(span) === 0 || !ok(cut.unitOf[of.owner[span] as number] as number)) return
+        if (piece.kind !== PieceKind.own || !isGood(span)) return
         const operation = of.trace.operation[span] as number
         spreads.learn(of.service[span] as number, operation, piece.before, piece.after, piece.toNs - piece.fromNs)
       })

@@ -28,6 +28,8 @@ export interface RuleTools {
   readonly begunByPeer: (suspect: Suspect) => { readonly during: number; readonly usually: number }
   /** When a request that arrived then got a server of the pool, on the process's clock; -Infinity when at once. */
   readonly turnNs: (suspect: Suspect) => number
+  /** The same of servers that its process shares, from who was served meanwhile. */
+  readonly sharedTurnNs: (suspect: Suspect) => number
   /** What the process's runtime said of the time of the excess. */
   readonly runtime: (suspect: Suspect) => RuntimeReading
   /** The same of the peer's process. */

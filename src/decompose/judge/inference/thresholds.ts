@@ -8,6 +8,8 @@ export const thresholds = {
   witnessOverlap: 0.5,
   /** Twice as many pieces begin in an excess as are stretched over it: no stall. */
   lively: 2,
+  /** A process that stood still began nothing for at least half of the excess. */
+  quiet: 0.5,
   /** A callee that would have begun at least 8 pieces during a gap and began less than a tenth of them was silent. */
   silentUsually: 8,
   silentShare: 0.1,

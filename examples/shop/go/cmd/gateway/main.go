@@ -20,22 +20,22 @@ import (
 
 func main() { service.Main(start) }
 
-func start(ctx context.Context, env service.Environment) (string, []service.Stopper, error) {
+func start(ctx context.Context, env service.Environment) (service.Started, error) {
 	told, err := telemetry.Start(ctx, env)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	policy, err := readPolicy()
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	inventory, err := dialInventory(env.Inventory, policy)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	orders, err := openOrders(ctx, env.Broker)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	tax.Start(env.Name, os.Getenv("SHOP_TAX_ENDPOINT"))
 	gateway := &gateway{inventory: inventory, orders: orders, shards: policy.shards}
@@ -53,18 +53,19 @@ func start(ctx context.Context, env service.Environment) (string, []service.Stop
 	}
 	address, stopServer, err := service.ServeHTTP(env.Listen, gateway.handler())
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
-	_, stopControl, err := service.ServeHTTP(env.Control, board.Handler())
+	control, stopControl, err := service.ServeHTTP(env.Control, board.Handler())
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	flush := func(context.Context) error {
 		orders.client.Close()
 		tax.Flush()
 		return nil
 	}
-	return address, []service.Stopper{stopControl, stopServer, flush, told.Stop, inventory.close}, nil
+	stops := []service.Stopper{stopControl, stopServer, flush, told.Stop, inventory.close}
+	return service.Started{Address: address, Control: control, Stops: stops}, nil
 }
 
 // policy is how the gateway calls others. It holds for a whole run, as settings do.

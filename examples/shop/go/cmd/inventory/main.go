@@ -30,18 +30,18 @@ const (
 
 func main() { service.Main(start) }
 
-func start(ctx context.Context, env service.Environment) (string, []service.Stopper, error) {
+func start(ctx context.Context, env service.Environment) (service.Started, error) {
 	told, err := telemetry.Start(ctx, env)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	items, err := stock.Open(ctx, told.Waits)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	liveNodes, err := service.Number("SHOP_LIVE_NODES", 1)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	pool := workers.NewPool(workers.NewQueue(poolWorkers, poolQueue), told.Waits)
 	if env.Level == service.LevelCompanion {
@@ -55,19 +55,20 @@ func start(ctx context.Context, env service.Environment) (string, []service.Stop
 	shoppb.RegisterInventoryServer(server, inventory)
 	listener, err := net.Listen("tcp", env.Listen)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	go server.Serve(listener)
-	_, stopControl, err := service.ServeHTTP(env.Control, switchboard.Handler())
+	control, stopControl, err := service.ServeHTTP(env.Control, switchboard.Handler())
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	stopServer := func(context.Context) error {
 		server.GracefulStop()
 		return nil
 	}
 	closeStock := func(context.Context) error { return items.Close() }
-	return listener.Addr().String(), []service.Stopper{stopControl, stopServer, told.Stop, closeStock}, nil
+	stops := []service.Stopper{stopControl, stopServer, told.Stop, closeStock}
+	return service.Started{Address: listener.Addr().String(), Control: control, Stops: stops}, nil
 }
 
 type inventory struct {

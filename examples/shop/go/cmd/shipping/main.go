@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,40 +29,32 @@ const (
 func main() { service.Main(start) }
 
 // start listens as the broker: that is the address where others reach this process.
-func start(ctx context.Context, env service.Environment) (string, []service.Stopper, error) {
+func start(ctx context.Context, env service.Environment) (service.Started, error) {
 	told, err := telemetry.Start(ctx, env)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
-	_, port, err := net.SplitHostPort(env.Listen)
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic))
 	if err != nil {
-		return "", nil, err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return "", nil, err
-	}
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(number), kfake.SeedTopics(partitions, topic))
-	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	address := broker.ListenAddrs()[0]
 	tracer := kotel.NewTracer(kotel.ClientID(env.Name), kotel.ConsumerGroup("shipping"))
 	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumeTopics(topic), kgo.ConsumerGroup("shipping"),
 		kgo.WithHooks(kotel.NewKotel(kotel.WithTracer(tracer)).Hooks()...))
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
-	cached, err := net.Listen("tcp", env.Cache)
+	cached, err := net.Listen("tcp", env.Listen)
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	go cache.Serve(cached, catalogue.Places())
 	done := make(chan struct{})
 	go ship(client, tracer, done)
-	_, stopControl, err := service.ServeHTTP(env.Control, causes.NewSwitchboard().Handler())
+	control, stopControl, err := service.ServeHTTP(env.Control, causes.NewSwitchboard().Handler())
 	if err != nil {
-		return "", nil, err
+		return service.Started{}, err
 	}
 	stopConsumer := func(context.Context) error {
 		client.Close()
@@ -71,7 +62,8 @@ func start(ctx context.Context, env service.Environment) (string, []service.Stop
 		broker.Close()
 		return cached.Close()
 	}
-	return address, []service.Stopper{stopControl, stopConsumer, told.Stop}, nil
+	stops := []service.Stopper{stopControl, stopConsumer, told.Stop}
+	return service.Started{Address: address, Control: control, Cache: cached.Addr().String(), Stops: stops}, nil
 }
 
 // ship returns when the client is closed.

@@ -18,31 +18,52 @@ const stopTime = 10 * time.Second
 // Stopper is something that ends with the service.
 type Stopper func(context.Context) error
 
-// Main runs a service until SIGTERM: start makes it and says where it listens. The stoppers are called in order.
-func Main(start func(context.Context, Environment) (address string, stops []Stopper, err error)) {
+// Started is a service that listens.
+type Started struct {
+	// Address is where the others reach it.
+	Address string
+	// Control is where causes are switched on.
+	Control string
+	// Cache is empty where it serves none.
+	Cache string
+	// Stops are called in order.
+	Stops []Stopper
+}
+
+// ready is the line that the runner waits for. A service chooses its ports itself: one that the runner had found free could be taken by then.
+func (s Started) ready() string {
+	line := "ready " + s.Address + " control " + s.Control
+	if s.Cache != "" {
+		line += " cache " + s.Cache
+	}
+	return line
+}
+
+// Main runs a service until SIGTERM.
+func Main(start func(context.Context, Environment) (Started, error)) {
 	if err := run(start); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(start func(context.Context, Environment) (string, []Stopper, error)) error {
+func run(start func(context.Context, Environment) (Started, error)) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	env, err := ReadEnvironment()
 	if err != nil {
 		return err
 	}
-	address, stops, err := start(ctx, env)
+	started, err := start(ctx, env)
 	if err != nil {
 		return fmt.Errorf("%s: %w", env.Name, err)
 	}
-	fmt.Printf("ready %s\n", address)
+	fmt.Println(started.ready())
 	<-ctx.Done()
 	stopping, done := context.WithTimeout(context.Background(), stopTime)
 	defer done()
 	var problems []error
-	for _, stop := range stops {
+	for _, stop := range started.Stops {
 		problems = append(problems, stop(stopping))
 	}
 	return errors.Join(problems...)

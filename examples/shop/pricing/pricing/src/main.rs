@@ -76,7 +76,7 @@ fn serve(runtime: &Runtime, settings: &Settings, causes: Arc<Causes>) -> Result<
         causes.hold_connections_of(database.clone());
         let shop = Arc::new(Shop::new(database, causes, aside.upstream)?);
         let listener = TcpListener::bind(&settings.listen).await?;
-        println!("ready {}", listener.local_addr()?);
+        println!("ready {} control {}", listener.local_addr()?, aside.control);
 
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = axum::serve(listener, server::router(shop))
@@ -105,6 +105,7 @@ async fn stop_signal() -> Result<(), Failure> {
 /// The control listener and the far side of the upstream call, on a runtime of their own: neither may stand
 /// still when the service's workers do.
 struct Aside {
+    control: SocketAddr,
     upstream: SocketAddr,
 }
 
@@ -113,8 +114,10 @@ impl Aside {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let upstream = runtime.block_on(TcpListener::bind(&settings.upstream))?;
         let control = runtime.block_on(TcpListener::bind(&settings.control))?;
-        let address = upstream.local_addr()?;
-        eprintln!("control {} upstream {address}", control.local_addr()?);
+        let addresses = Self {
+            control: control.local_addr()?,
+            upstream: upstream.local_addr()?,
+        };
         let far_side = upstream::router(causes.clone());
         let switches = control::router(causes);
         std::thread::Builder::new()
@@ -127,6 +130,6 @@ impl Aside {
                     )
                 })
             })?;
-        Ok(Self { upstream: address })
+        Ok(addresses)
     }
 }

@@ -6,13 +6,14 @@ import { gc } from './gc.ts'
 import { leafIdle } from './leaf-idle.ts'
 import { type RuleName, ruleNames, type SwitchName } from './names.ts'
 import { neighbours } from './neighbours.ts'
-import { queue } from './queue.ts'
+import { queue, sharedQueue } from './queue.ts'
 import { silence } from './silence.ts'
 
 /** A new rule is a file beside this one, and a line here. */
 export function createRules(without: readonly SwitchName[]): Rule[] {
   const all: Record<RuleName, Rule<RuleName>> = {
     queue,
+    shared_queue: sharedQueue,
     silence,
     neighbours,
     answer_gap: answerGap,
