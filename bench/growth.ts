@@ -1,5 +1,5 @@
 import { digits, figureTable, markdownTable, mib } from './table.ts'
-import { type LoadReport, measureUnderLoad } from './under-load.ts'
+import { measureTogether } from './under-load.ts'
 
 const OPERATIONS = [10, 500, 5_000] as const
 /** What counts as flat: caches are colder with 5,000 rows, but nothing may grow with their number. */
@@ -7,20 +7,17 @@ const FLAT = 1.3
 
 /** Cost against the number of operations, over OTLP/HTTP protobuf. */
 export async function growth(): Promise<string> {
-  const reports: LoadReport[] = []
-  for (const operations of OPERATIONS) {
-    reports.push(
-      await measureUnderLoad({
-        transport: 'http',
-        format: 'protobuf',
-        gzip: false,
-        operations,
-        warmUpSpans: 300_000,
-        runSpans: 300_000,
-        runs: 2
-      })
-    )
-  }
+  const reports = await measureTogether(
+    OPERATIONS.map((operations) => ({
+      transport: 'http',
+      format: 'protobuf',
+      gzip: false,
+      operations,
+      warmUpSpans: 300_000,
+      runSpans: 300_000,
+      runs: 3
+    }))
+  )
   const cpu = reports.map((report) => report.cpuSecondsPerMillion)
   const ratio = (cpu.at(-1) as number) / (cpu[0] as number)
   const rows = reports.map((report, index) => [

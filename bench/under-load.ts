@@ -39,6 +39,7 @@ export interface LoadReport {
 /** Short enough that every trace closes within the run, long enough that its batches meet. */
 const QUIET_MS = 1_000
 const CLOSED_MS_MAX = 20_000
+const SCRAPE_EVERY_MS = 500
 
 export const loadSettings = (operations: number): SettingsFile => ({
   assemble: { quiet_time: `${QUIET_MS}ms` },
@@ -46,40 +47,70 @@ export const loadSettings = (operations: number): SettingsFile => ({
   expose: { zero_first: '0s' }
 })
 
-/**
- * Starts the service, sends the load from a process of its own, waits until every trace is closed, decomposed and
- * counted, and checks that what /metrics says is what was sent: a fast service that loses requests has no speed.
- */
+/** See `measureTogether`. */
 export async function measureUnderLoad(plan: LoadPlan): Promise<LoadReport> {
-  const service = await startService(loadSettings(plan.operations))
+  const [report] = await measureTogether([plan])
+  return report as LoadReport
+}
+
+/**
+ * Starts a service for each plan, sends it the load from a process of its own, waits until every trace is closed, decomposed
+ * and counted, and checks that what /metrics says is what was sent: a fast service that loses requests has no speed. The
+ * runs of several plans take turns, so that a machine that becomes slower does so for all of them.
+ */
+export async function measureTogether(plans: readonly LoadPlan[]): Promise<LoadReport[]> {
+  const subjects: Subject[] = []
   try {
-    const blockSpans = shapeOf(plan).spans
-    const blocksOf = (spans: number): number => Math.max(1, Math.round(spans / blockSpans))
-    let sentBlocks = blocksOf(plan.warmUpSpans)
-    await sendBlocks(service, plan, 0, sentBlocks)
-    await untilCounted(service, plan, sentBlocks)
-    const runs = []
-    for (let run = 0; run < plan.runs; run++) {
-      const blocks = blocksOf(plan.runSpans)
-      const cpuBefore = cpuSecondsOf(service.pid)
-      const sent = await sendBlocks(service, plan, sentBlocks, blocks)
-      sentBlocks += blocks
-      const { exposition, cpuSeconds } = await untilCounted(service, plan, sentBlocks)
-      runs.push({ sent, exposition, cpuSeconds: cpuSeconds - cpuBefore })
+    for (const plan of plans) {
+      const service = await startService(loadSettings(plan.operations))
+      subjects.push({ plan, service, sentBlocks: 0, runs: [] })
     }
-    const { nowBytes, peakBytes } = residentBytesOf(service.pid)
-    return {
-      spansPerSecond: median(runs.map(({ sent }) => sent.spans / sent.seconds)),
-      cpuSecondsPerMillion: median(runs.map(({ sent, cpuSeconds }) => (cpuSeconds / sent.spans) * 1e6)),
-      clientCpuSecondsPerMillion: median(runs.map(({ sent }) => (sent.clientCpuSeconds / sent.spans) * 1e6)),
-      retries: runs.reduce((sum, { sent }) => sum + sent.retries, 0),
-      residentBytes: nowBytes,
-      residentPeakBytes: peakBytes,
-      exposition: (runs.at(-1) as (typeof runs)[number]).exposition
+    for (const subject of subjects) await send(subject, subject.plan.warmUpSpans)
+    for (const subject of subjects) await untilCounted(subject)
+    const rounds = Math.max(...plans.map(({ runs }) => runs))
+    for (let round = 0; round < rounds; round++) {
+      const started = []
+      for (const subject of subjects) {
+        const cpuBefore = cpuSecondsOf(subject.service.pid)
+        started.push({ subject, cpuBefore, sent: await send(subject, subject.plan.runSpans) })
+      }
+      for (const { subject, cpuBefore, sent } of started) {
+        const { exposition, cpuSeconds } = await untilCounted(subject)
+        subject.runs.push({ sent, exposition, cpuSeconds: cpuSeconds - cpuBefore })
+      }
     }
+    return subjects.map(reportOf)
   } finally {
-    await service.stop()
+    await Promise.all(subjects.map(({ service }) => service.stop()))
   }
+}
+
+/** A service and what was sent to it so far. */
+interface Subject {
+  readonly plan: LoadPlan
+  readonly service: LiveService
+  sentBlocks: number
+  readonly runs: { readonly sent: LoadResult; readonly exposition: Exposition; readonly cpuSeconds: number }[]
+}
+
+function reportOf({ service, runs }: Subject): LoadReport {
+  const { nowBytes, peakBytes } = residentBytesOf(service.pid)
+  return {
+    spansPerSecond: median(runs.map(({ sent }) => sent.spans / sent.seconds)),
+    cpuSecondsPerMillion: median(runs.map(({ sent, cpuSeconds }) => (cpuSeconds / sent.spans) * 1e6)),
+    clientCpuSecondsPerMillion: median(runs.map(({ sent }) => (sent.clientCpuSeconds / sent.spans) * 1e6)),
+    retries: runs.reduce((sum, { sent }) => sum + sent.retries, 0),
+    residentBytes: nowBytes,
+    residentPeakBytes: peakBytes,
+    exposition: (runs.at(-1) as Subject['runs'][number]).exposition
+  }
+}
+
+async function send(subject: Subject, spans: number): Promise<LoadResult> {
+  const { plan, service, sentBlocks } = subject
+  const blocks = Math.max(1, Math.round(spans / shapeOf(plan).spans))
+  subject.sentBlocks += blocks
+  return sendBlocks(service, plan, sentBlocks, blocks)
 }
 
 const shapeOf = (plan: LoadPlan): ReturnType<typeof createLoad> =>
@@ -100,23 +131,24 @@ export async function sendBlocks(
 }
 
 /** Scrapes prove the count and are no part of the load: their CPU time is taken out. */
-async function untilCounted(
-  service: LiveService,
-  plan: LoadPlan,
-  blocks: number
-): Promise<{ exposition: Exposition; cpuSeconds: number }> {
+async function untilCounted({
+  service,
+  plan,
+  sentBlocks
+}: Subject): Promise<{ exposition: Exposition; cpuSeconds: number }> {
   const { requests } = shapeOf(plan)
-  const expected = blocks * [...requests.values()].reduce((sum, count) => sum + count, 0)
+  const expected = sentBlocks * [...requests.values()].reduce((sum, count) => sum + count, 0)
   const endMs = performance.now() + CLOSED_MS_MAX
   let scrapesSeconds = 0
+  await pause(QUIET_MS)
   for (;;) {
-    await pause(QUIET_MS + 500)
+    await pause(SCRAPE_EVERY_MS)
     const beforeSeconds = cpuSecondsOf(service.pid)
     const cpuSeconds = beforeSeconds - scrapesSeconds
     const exposition = await service.scrape()
     scrapesSeconds += cpuSecondsOf(service.pid) - beforeSeconds
     if (exposition.sum('tail_requests_total') >= expected || performance.now() > endMs) {
-      checkExact(exposition, requests, blocks)
+      checkExact(exposition, requests, sentBlocks)
       return { exposition, cpuSeconds }
     }
   }
