@@ -52,15 +52,19 @@ async fn request() {
     burn(Duration::from_millis(10));
 }
 
+fn traced(provider: &SdkTracerProvider) -> Dispatch {
+    Dispatch::new(
+        tracing_subscriber::registry()
+            .with(tailspan::layer())
+            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test"))),
+    )
+}
+
 #[test]
 fn attributes_arrive_as_integers_on_every_span_of_the_request() {
     let exporter = InMemorySpanExporter::default();
     let provider = provider(&exporter, Sampler::AlwaysOn);
-    let dispatch = Dispatch::new(
-        tracing_subscriber::registry()
-            .with(tailspan::layer())
-            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test"))),
-    );
+    let dispatch = traced(&provider);
     run(
         async { request().instrument(info_span!("GET /")).tailspan().await },
         &dispatch,
@@ -91,11 +95,7 @@ fn attributes_arrive_as_integers_on_every_span_of_the_request() {
 fn a_span_that_stands_for_a_peer_says_nothing_of_what_its_task_ran() {
     let exporter = InMemorySpanExporter::default();
     let provider = provider(&exporter, Sampler::AlwaysOn);
-    let dispatch = Dispatch::new(
-        tracing_subscriber::registry()
-            .with(tailspan::layer())
-            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test"))),
-    );
+    let dispatch = traced(&provider);
     let calls = async {
         let burning = async { burn(Duration::from_millis(1)) };
         burning.instrument(info_span!("call", otel.kind = "client")).await;
@@ -117,22 +117,14 @@ fn a_span_that_stands_for_a_peer_says_nothing_of_what_its_task_ran() {
 fn spans_that_never_ran_and_spans_that_are_not_sampled_get_no_attributes() {
     let exporter = InMemorySpanExporter::default();
     let provider = provider(&exporter, Sampler::AlwaysOn);
-    let dispatch = Dispatch::new(
-        tracing_subscriber::registry()
-            .with(tailspan::layer())
-            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test"))),
-    );
+    let dispatch = traced(&provider);
     run(async { drop(info_span!("never entered")) }, &dispatch);
     let spans = exporter.get_finished_spans().unwrap();
     assert_eq!(amount(&spans[0], PROCESSING_NS), None);
 
     let unsampled = InMemorySpanExporter::default();
     let provider = self::provider(&unsampled, Sampler::AlwaysOff);
-    let dispatch = Dispatch::new(
-        tracing_subscriber::registry()
-            .with(tailspan::layer())
-            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test"))),
-    );
+    let dispatch = traced(&provider);
     run(async { async {}.instrument(info_span!("unsampled")).await }, &dispatch);
     assert!(unsampled.get_finished_spans().unwrap().is_empty());
 }

@@ -237,33 +237,17 @@ export function unusual({ duration_ns: ns, p50_ns: p50, band }) {
 function ownTable(model, span) {
   const own = model.ownTimes(span)
   if (own.length === 0) return h('p.muted', {}, 'No time of its own: children cover all of it.')
-  return h(
-    'table',
-    {},
-    h(
-      'thead',
-      {},
-      h(
-        'tr',
-        {},
-        h('th', { scope: 'col' }, 'Own time'),
-        h('th', { scope: 'col' }, 'how sure'),
-        h('th.number', { scope: 'col' }, '')
-      )
-    ),
-    h(
-      'tbody',
-      {},
-      ...own.map(({ phase, grade, ns }) =>
-        h(
-          'tr',
-          {},
-          h('td', {}, phaseChip(phaseNames[phase])),
-          h('td', {}, phaseNames[phase] === 'unattributed' ? '' : grades[grade]),
-          h('td.number', {}, duration(ns))
-        )
-      )
-    )
+  return table(
+    [
+      h('th', { scope: 'col' }, 'Own time'),
+      h('th', { scope: 'col' }, 'how sure'),
+      h('th.number', { scope: 'col' }, '')
+    ],
+    own.map(({ phase, grade, ns }) => [
+      h('td', {}, phaseChip(phaseNames[phase])),
+      h('td', {}, phaseNames[phase] === 'unattributed' ? '' : grades[grade]),
+      h('td.number', {}, duration(ns))
+    ])
   )
 }
 
@@ -272,34 +256,27 @@ function ownTable(model, span) {
 /** @param {Claim[]} claims */
 function claimTable(claims) {
   if (claims.length === 0) return h('p.muted', {}, 'Nobody claims any of its time.')
-  return h(
-    'table',
-    {},
-    h(
-      'thead',
-      {},
-      h(
-        'tr',
-        {},
-        h('th', { scope: 'col' }, 'Source'),
-        h('th', { scope: 'col' }, 'says'),
-        h('th.number', { scope: 'col' }, 'asked'),
-        h('th.number', { scope: 'col' }, 'got')
-      )
-    ),
-    h(
-      'tbody',
-      {},
-      ...claims.map(({ source, phase, grade, asked_ns: asked, booked_ns: booked, note }) =>
-        h(
-          'tr',
-          {},
-          h('td', {}, source.replaceAll('_', ' '), note === '' ? null : h('div.muted', {}, note)),
-          h('td', {}, phaseChip(phase), grade === null ? null : h('div.muted', {}, grade)),
-          h('td.number', {}, duration(asked)),
-          h('td.number', {}, duration(booked))
-        )
-      )
-    )
+  return table(
+    [
+      h('th', { scope: 'col' }, 'Source'),
+      h('th', { scope: 'col' }, 'says'),
+      h('th.number', { scope: 'col' }, 'asked'),
+      h('th.number', { scope: 'col' }, 'got')
+    ],
+    claims.map(({ source, phase, grade, asked_ns: asked, booked_ns: booked, note }) => [
+      h('td', {}, source.replaceAll('_', ' '), note === '' ? null : h('div.muted', {}, note)),
+      h('td', {}, phaseChip(phase), grade === null ? null : h('div.muted', {}, grade)),
+      h('td.number', {}, duration(asked)),
+      h('td.number', {}, duration(booked))
+    ])
   )
+}
+
+/**
+ * @param {HTMLElement[]} heads
+ * @param {HTMLElement[][]} rows
+ */
+function table(heads, rows) {
+  const body = rows.map((cells) => h('tr', {}, ...cells))
+  return h('table', {}, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...body))
 }
