@@ -16,6 +16,7 @@ COPY --from=gather /usr/local/bin/node /usr/local/bin/node
 COPY --from=gather /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY config ./config
+COPY deploy/runbooks ./deploy/runbooks
 COPY src ./src
 ENV NODE_ENV=production TAILSPAN_CONFIG=/app/config/image.yaml
 # By number, so that Kubernetes can see that it is not root. Nothing is written: a read-only root file system is fine.

@@ -57,6 +57,20 @@ function fan(n: number): SpanOf[] {
   }))
 }
 
+/** Calls made at once that all wait for one another: but for the last to end they are off the path, and any may fill the time before it. */
+function crowd(n: number): SpanOf[] {
+  const below = wholeNumbers(11)
+  return Array.from({ length: n }, (_, i) => ({
+    id: i + 1,
+    ...(i > 0 && { parent: 1 }),
+    startNs: i === 0 ? 0 : 1 + below(4 * n),
+    endNs: i === 0 ? 10 * n : 5 * n + below(4 * n),
+    name: `leaf${i % 3}`,
+    kind: 'client',
+    outcome: i % 100 === 0 ? 1 : 0
+  }))
+}
+
 function measure(name: string, spans: readonly SpanOf[]): Row {
   const world = createWorld()
   const decomposer = createDecomposer(decomposeSettings(decomposeSection.parse({})), world)
@@ -96,7 +110,8 @@ export function benchClose(): Row[] {
   return [
     ...[8, 100, 1_000, 10_000, 100_000, 1_000_000].map((n) => measure(`tree of ${n.toLocaleString('en')}`, tree(n))),
     measure('chain of 100,000', chain(100_000)),
-    measure('fan-out of 100,000', fan(100_000))
+    measure('fan-out of 100,000', fan(100_000)),
+    measure('crowd of 1,000,000', crowd(1_000_000))
   ]
 }
 

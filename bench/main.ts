@@ -46,6 +46,7 @@ const parts: Readonly<Record<string, Part>> = {
   assemble: script('Assembler alone', 'assemble.ts'),
   close: script('Closing a trace', 'close.ts'),
   explain: script('Explain alone', 'explain.ts'),
+  history: script('History of a day', 'history.ts'),
   scrape: script('Scrape of 45,000 series', 'scrape.ts')
 }
 

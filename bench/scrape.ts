@@ -5,6 +5,7 @@ import { exposeSection, exposeSettings } from '../src/expose/settings.ts'
 import { BANDS } from '../src/model/requests.ts'
 import { Grade, Phase } from '../src/model/phases.ts'
 import { draftTables, type TableDraft } from '../test/builders/tail-tables.ts'
+import { textOf } from '../test/builders/text-slices.ts'
 
 /** About 45,000 series; another number as first argument. */
 const OPERATIONS = Number(process.argv[2] ?? 500)
@@ -61,13 +62,16 @@ async function benchScrape(): Promise<ScrapeFigures[]> {
       memory: () => ({}),
       clockOffsets: () => [],
       learned: () => ({}),
-      traceDocument: () => undefined,
-      otlpDocument: () => undefined,
-      waterfall: () => undefined,
-      claims: () => undefined,
+      history: () => undefined,
+      trace: () => textOf(undefined),
+      otlp: () => textOf(undefined),
+      waterfall: () => textOf(undefined),
+      claims: () => textOf(undefined),
       versionOf: () => undefined,
       operations: () => [],
       blame: () => [],
+      budgets: () => ({ window_seconds: 600, budgets: [], states: [] }),
+      boundaries: () => [],
       ready: () => true,
       version: 'bench',
       startedMs: 0,

@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { type BudgetQuantile, budgetQuantiles } from './model/budgets.ts'
 import { Fault } from './runtime/fault.ts'
 
 // The second start compiles nothing: a third less CPU until it listens. Where nothing can be written it does nothing.
@@ -76,6 +77,17 @@ program
   )
 
 program
+  .command('rules')
+  .description('writes recording rules and alerts for Prometheus')
+  .option('-c, --config <file>', 'settings, YAML; section alerting')
+  .option('-o, --out <folder>', 'where to write them; printed without it')
+  .option('--window-scale <factor>', 'makes every window shorter, to see an alert at once', parseScale, 1)
+  .action(async ({ config, out, windowScale }: { config?: string; out?: string; windowScale: number }) => {
+    const { writeRules } = await import('./programs/rules.ts')
+    writeRules({ configFile: config, out, windowScale, env, print })
+  })
+
+program
   .command('check-config')
   .description('tells every mistake in a settings file at once')
   .argument('<file>')
@@ -83,6 +95,35 @@ program
     const { checkConfig } = await import('./programs/check-config.ts')
     print(checkConfig(file, env))
   })
+
+program
+  .command('budgets')
+  .description('latency budgets')
+  .command('suggest')
+  .description('prints budgets that what was seen would keep, as YAML for the settings file')
+  .argument('[files...]', 'OTLP files, as analyze reads them')
+  .option('--from <url>', 'a running service instead of files: the address of its /metrics')
+  .option('--service <name>', 'only this service')
+  .option('--operation <name>', 'only this operation')
+  .option('--targets <list>', 'of p50, p95, p99, p99.9', parseQuantiles, ['p95', 'p99'])
+  .option('-c, --config <file>', 'settings, YAML, for reading files')
+  .action(
+    async (
+      files: string[],
+      flags: { from?: string; service?: string; operation?: string; targets: BudgetQuantile[]; config?: string },
+      command: Command
+    ) => {
+      if ((flags.from === undefined) === (files.length === 0))
+        command.error('error: give files, or --from and no files')
+      const [{ suggestBudgets }, { createFileOutput }] = await Promise.all([
+        import('./programs/suggest-budgets.ts'),
+        import('./programs/analyze/text-output.ts')
+      ])
+      const output = createFileOutput(process.stdout.fd)
+      const { targets: quantiles, ...others } = flags
+      process.exitCode = await suggestBudgets({ files, quantiles, ...others, env, terminal: process.stderr, output })
+    }
+  )
 
 try {
   await program.parseAsync()
@@ -94,6 +135,20 @@ try {
 function parseTraceId(text: string): Uint32Array {
   if (!/^[0-9a-f]{32}$/i.test(text)) throw new InvalidArgumentError('expected 32 hex digits')
   return Uint32Array.from([0, 8, 16, 24], (at) => parseInt(text.slice(at, at + 8), 16))
+}
+
+function parseQuantiles(text: string): BudgetQuantile[] {
+  const known = Object.keys(budgetQuantiles)
+  const asked = text.split(',')
+  if (!asked.every((quantile) => known.includes(quantile)))
+    throw new InvalidArgumentError(`expected ${known.join(', ')}`)
+  return known.filter((quantile) => asked.includes(quantile)) as BudgetQuantile[]
+}
+
+function parseScale(text: string): number {
+  const factor = Number(text)
+  if (factor > 0 && factor <= 1) return factor
+  throw new InvalidArgumentError('expected a number above 0, at most 1')
 }
 
 /** Says what is wrong, and which code to end with. */

@@ -8,7 +8,13 @@ import {
 } from './accept/index.ts'
 import { createAssembler } from './assemble/index.ts'
 import { createDecomposer, createGiants, GIANT_SPANS } from './decompose/index.ts'
-import { createExplainer, summarizeBlame, summarizeOperations } from './explain/index.ts'
+import {
+  createExplainer,
+  summarizeBlame,
+  summarizeBoundaries,
+  summarizeBudgets,
+  summarizeOperations
+} from './explain/index.ts'
 import { type ExposeSources, type ExposeTools, keptTraceSources } from './expose/index.ts'
 import type { Decomposition } from './model/decomposition.ts'
 import type { TraceColumns } from './model/spans.ts'
@@ -25,8 +31,19 @@ export interface Pipeline {
   readonly names: Pick<ExposeTools, 'strings' | 'resources'>
   /** Does a bounded slice of work; gives the number of traces that it closed. Call it a few times a second. */
   readonly tick: (nowMs: number) => number
+  /** What survives a restart. */
+  readonly state: {
+    readonly learned: () => object
+    readonly history: () => Iterable<Uint8Array>
+    readonly restore: (
+      saved: { readonly learned: unknown; readonly history: readonly Uint8Array[] },
+      nowMs: number
+    ) => void
+  }
   /** Users' rules from now on, also for traces that are open. Throws BAD_SETTINGS, and then the old ones stay. */
   readonly setRules: (rules: Settings['decompose']['rules']) => void
+  /** Latency budgets from now on. Counters stay where operation, target and threshold do. */
+  readonly setBudgets: (budgets: Settings['explain']['budgets']) => void
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => void
 }
@@ -67,7 +84,16 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   const decoderTools = { ...names, limits, counters: createDecoderCounters() }
   let spans = createSpanDecoder({ ...decoderTools, wants: decompose.wants() })
   const points = createMetricDecoder(decoderTools)
-  const sweeper = createSweeper(names, [assemble, explain, decompose, giants])
+  const { mark: markTold, ...told } = keptTraceSources(
+    {
+      tables: explain.tables,
+      decompose: decompose.decomposeShown,
+      bandsOf: explain.bandsOf,
+      wants: decompose.wants
+    },
+    names
+  )
+  const sweeper = createSweeper(names, [assemble, explain, decompose, giants, { mark: markTold }])
   let closed = 0
   let publishAtMs = 0
   let lastMs = tools.nowMs()
@@ -126,7 +152,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   /** Traces that were held until their neighbours had closed. */
   function countHeld(untilMs: number, nowMs: number): void {
     while (decompose.due(nowMs)) {
-      const result = guarded('decompose', () => decompose.take({ detail: false }))
+      const result = guarded('decompose', () => decompose.take(() => ({ detail: false })))
       if (result !== undefined) count(result)
       if (tools.nowMs() >= untilMs) return
     }
@@ -146,6 +172,12 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     sweeper.tick()
     return closed
   }
+
+  const learned = (): object => ({
+    schema: 'tailspan.learned/1',
+    decompose: decompose.learned(),
+    explain: explain.learned()
+  })
 
   return {
     accept: {
@@ -179,20 +211,32 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
         ...explain.memory()
       }),
       clockOffsets: decompose.clockOffsets,
-      learned: () => ({ schema: 'tailspan.learned/1', decompose: decompose.learned(), explain: explain.learned() }),
-      ...keptTraceSources(
-        { tables: explain.tables, decompose: decompose.decompose, bandsOf: explain.bandsOf, wants: decompose.wants },
-        names
-      ),
-      operations: () => summarizeOperations(explain.tables.operations, strings),
-      blame: () => summarizeBlame(explain.tables, strings)
+      learned,
+      history: explain.history.of,
+      ...told,
+      operations: () => summarizeOperations(explain.tables, strings),
+      blame: () => summarizeBlame(explain.tables, strings),
+      budgets: () => summarizeBudgets(explain.tables, strings),
+      boundaries: () => summarizeBoundaries(explain.tables.boundaries, strings)
     },
     names,
     tick,
+    state: {
+      learned,
+      history: explain.history.save,
+      restore(saved, nowMs) {
+        const { decompose: judged, explain: found } = saved.learned as { decompose: unknown; explain: unknown }
+        decompose.load(judged)
+        decompose.publish()
+        explain.begin(found, nowMs)
+        explain.history.restore(saved.history, nowMs)
+      }
+    },
     setRules(rules) {
       decompose.setRules(rules)
       spans = createSpanDecoder({ ...decoderTools, wants: decompose.wants() })
     },
+    setBudgets: explain.setBudgets,
     shutdown(nowMs) {
       lastMs = nowMs
       assemble.shutdown(nowMs)

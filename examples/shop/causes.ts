@@ -20,6 +20,8 @@ export interface Cause {
   readonly title: string
   /** Nothing for causes that slow nobody. */
   readonly truth?: Truth
+  /** Where the critical path of the whole trace goes on to, into the service that a wait for a peer is spent in: if not the same. */
+  readonly path?: Truth
   /** Switched on together for the length of an episode. */
   readonly switches: readonly ServiceName[]
   /** How long an episode is, if not as long as others. */
@@ -59,7 +61,7 @@ export const causes = {
     truth: { service: 'inventory', phase: 'gc' },
     switches: ['inventory'],
     lengthMs: LONG_MS,
-    environment: { inventory: { SHOP_LIVE_NODES: '2000000', GOMAXPROCS: '4' } }
+    environment: { inventory: { SHOP_LIVE_NODES: '500000', GOMAXPROCS: '4' } }
   },
   'tokio-stall': {
     title: 'tasks of pricing block all its workers',
@@ -69,7 +71,8 @@ export const causes = {
   allocator: {
     title: 'pricing allocates under contention',
     truth: { service: 'pricing', phase: 'allocator' },
-    switches: ['pricing']
+    switches: ['pricing'],
+    lengthMs: LONG_MS
   },
   burn: {
     title: 'requests of inventory and pricing compute for long',
@@ -90,18 +93,21 @@ export const causes = {
   retry: {
     title: 'calls of inventory hang or are refused: the gateway gives up and tries again',
     truth: { service: 'gateway', phase: 'downstream' },
+    path: { service: 'inventory', phase: 'unattributed' },
     switches: ['inventory'],
     environment: { gateway: { SHOP_ATTEMPT_TIMEOUT_MS: '40' } }
   },
   hedge: {
     title: 'calls of inventory hang: the gateway asks a second time beside them',
     truth: { service: 'gateway', phase: 'downstream' },
+    path: { service: 'inventory', phase: 'unattributed' },
     switches: ['inventory'],
     environment: { gateway: { SHOP_HEDGE_MS: '25' } }
   },
   straggler: {
     title: `the gateway asks ${SHARDS} shards of inventory, and one is slow`,
     truth: { service: 'gateway', phase: 'downstream' },
+    path: { service: 'inventory', phase: 'unattributed' },
     switches: ['inventory'],
     environment: { gateway: { SHOP_SHARDS: String(SHARDS) } }
   },

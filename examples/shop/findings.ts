@@ -42,7 +42,10 @@ export function findOnMetrics(exposition: Exposition, service: string): Findings
 }
 
 /** From what `analyze --json` printed. */
-export function findInAnalysis({ blame, operations }: TailSummary, service: string): Findings {
+export function findInAnalysis(
+  { blame, operations }: Pick<TailSummary, 'operations' | 'blame'>,
+  service: string
+): Findings {
   const whole = blame
     .filter(({ root }) => isPurchase(root))
     .map(({ culprit, excess_mean_ns: amount }) => ({ service: culprit.service, phase: culprit.phase, amount }))

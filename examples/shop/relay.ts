@@ -7,9 +7,11 @@ import { type Analysis, analyzeRecording } from './truth/analysis.ts'
 
 /** Stands between the shop and a live Tailspan, and keeps what goes through for `analyze`. */
 export interface Relay {
+  /** What came before is not for `analyze`. */
+  readonly keepFromNow: () => void
   /** host:port of each protocol. */
   readonly endpoints: { readonly grpc: string; readonly http: string }
-  /** Of all that went through; nothing goes through any more. Says so where some was refused. */
+  /** Of all that was kept; nothing goes through any more. Says so where some was refused. */
   readonly analyze: () => Promise<Analysis>
   readonly close: () => Promise<void>
 }
@@ -19,10 +21,11 @@ const SEND_MS_MAX = 10_000
 /** `http` is where Tailspan takes OTLP over HTTP. */
 export async function startRelay(http: string): Promise<Relay> {
   const folder = mkdtempSync(join(tmpdir(), 'tailspan-shop-'))
-  const sink = await startSink(folder, sendTo(http))
+  const sink = await startSink(folder, sendTo(http), { keeps: false })
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= sink.close())
   return {
+    keepFromNow: sink.keep,
     endpoints: { grpc: sink.grpc, http: sink.http },
     async analyze() {
       await close()

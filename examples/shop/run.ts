@@ -2,7 +2,7 @@
 import { readOperations } from '../../test/demo/readings.ts'
 import { pause, startService, type LiveService } from '../../test/builders/live-service.ts'
 import { HELP, type Options, readArguments } from './arguments.ts'
-import { type Cause, causeOf } from './causes.ts'
+import { type Cause, causeOf, type Truth } from './causes.ts'
 import { findInAnalysis, type Finding, findOnMetrics, type Findings, isRight, PURCHASE } from './findings.ts'
 import { type Relay, startRelay } from './relay.ts'
 import { type Episode, type LoadReport, runShop } from './shop.ts'
@@ -19,6 +19,8 @@ const SETTLE_MS = QUIET_MS + NEIGHBOURS_MS + 3_000
 /** Beyond it `analyze` would print more than one string of ours holds. */
 const ANALYZED_REQUESTS_MAX = 20_000
 const PHASES_SHOWN = 3
+/** What runs cold is slow, and not because of the cause. */
+const WARM_UP_SECONDS = 5
 const sinceStart = new Map<string, number>()
 
 async function main(options: Options): Promise<void> {
@@ -31,6 +33,7 @@ async function main(options: Options): Promise<void> {
   console.log(`injected   ${options.cause}: ${causeOf(options.cause).title}`)
   const truth = causeOf(options.cause).truth
   console.log(`expected   ${truth === undefined ? 'no cause in particular' : `${truth.service}: ${truth.phase}`}\n`)
+  console.log(`warming up for ${WARM_UP_SECONDS} s`)
   const startedMs = performance.now()
   let episodes = 0
   const onEpisode = (episode: Episode): void => {
@@ -41,7 +44,8 @@ async function main(options: Options): Promise<void> {
   let over = false
   const relay = options.seconds * options.rate <= ANALYZED_REQUESTS_MAX ? await startRelay(service.http) : undefined
   const endpoints = relay?.endpoints ?? { grpc: service.grpc, http: service.http }
-  const running = runShop({ ...options, endpoints, say: console.log, onEpisode }).finally(() => {
+  const warmth = { warmUpSeconds: WARM_UP_SECONDS, onWarm: () => relay?.keepFromNow() }
+  const running = runShop({ ...options, ...warmth, endpoints, say: console.log, onEpisode }).finally(() => {
     over = true
   })
   try {
@@ -74,8 +78,7 @@ async function watch(service: LiveService, options: Options, over: () => boolean
 async function show(service: LiveService, { cause }: Options, startedMs: number): Promise<void> {
   const exposition = await service.scrape()
   console.log(`${secondsSince(startedMs)}   ${exposition.sum('tail_requests_total')} requests counted`)
-  const { truth } = causeOf(cause)
-  console.log(`  found      ${inWords(findOnMetrics(exposition, truth?.service ?? PURCHASE.service), truth)}`)
+  console.log(`  found      ${inWords(findOnMetrics(exposition, askedOf(cause)), causeOf(cause))}`)
   for (const reading of readOperations(exposition, sinceStart)) {
     if (reading.tailRequests === 0) continue
     const excess = reading.excess
@@ -92,21 +95,24 @@ async function show(service: LiveService, { cause }: Options, startedMs: number)
 /** The line that a run is for: what was injected, what /metrics says, and what `analyze` says of the same traffic. */
 async function sayVerdict(service: LiveService, { cause }: Options, relay: Relay | undefined): Promise<void> {
   const { truth, title } = causeOf(cause)
-  const asked = truth?.service ?? PURCHASE.service
+  const asked = askedOf(cause)
   console.log(`\ninjected   ${truth === undefined ? title : `${truth.service}: ${truth.phase}  (${title})`}`)
-  console.log(`/metrics   ${inWords(findOnMetrics(await service.scrape(), asked), truth)}`)
+  console.log(`/metrics   ${inWords(findOnMetrics(await service.scrape(), asked), causeOf(cause))}`)
   if (relay === undefined)
     console.log(`analyze    not asked: that is for runs of up to ${ANALYZED_REQUESTS_MAX} requests`)
-  else console.log(`analyze    ${inWords(findInAnalysis(await relay.analyze(), asked), truth)}`)
+  else console.log(`analyze    ${inWords(findInAnalysis(await relay.analyze(), asked), causeOf(cause))}`)
 }
 
-function inWords({ whole, local }: Findings, truth: Cause['truth']): string {
-  const judged = (finding: Finding, name: string): string => {
-    const verdict = truth === undefined ? '' : isRight(finding, truth) ? ', right' : ', WRONG'
+/** Whose own tail is looked at. */
+const askedOf = (cause: Options['cause']): string => causeOf(cause).truth?.service ?? PURCHASE.service
+
+function inWords({ whole, local }: Findings, { truth, path = truth }: Cause): string {
+  const judged = (finding: Finding, name: string, expected: Truth | undefined): string => {
+    const verdict = expected === undefined ? '' : isRight(finding, expected) ? ', right' : ', WRONG'
     return `${name} (${percent(finding.share)}${verdict})`
   }
-  const slow = whole && `purchases are slow because of ${judged(whole, `${whole.service}: ${whole.phase}`)}`
-  const own = truth && local && `the tail of ${truth.service} itself is ${judged(local, local.phase)}`
+  const slow = whole && `purchases are slow because of ${judged(whole, `${whole.service}: ${whole.phase}`, path)}`
+  const own = truth && local && `the tail of ${truth.service} itself is ${judged(local, local.phase, truth)}`
   return [slow, own].filter((part) => part !== undefined).join('; ') || 'no tail yet'
 }
 

@@ -22,6 +22,10 @@ export interface ShopRun {
   readonly truthDir?: string
   /** Also writes names and times of spans into the Go truth files. */
   readonly namedTruth?: boolean
+  /** Load before the one that counts, so that code is warm and connections are made; by default none. */
+  readonly warmUpSeconds?: number
+  /** Hears that the warm-up is over, and everything sent of it. */
+  readonly onWarm?: () => void
   /** Hears of builds, of what is left out, and of each episode. */
   readonly say?: (line: string) => void
   /** Hears of each episode when it begins. */
@@ -59,6 +63,8 @@ export interface ShopResult {
 
 /** What the services have not yet said when the load ends: the last orders reach shipping. */
 const SETTLE_MS = 500
+/** Spans leave the services every half second; a companion holds them for a second or two more. */
+const FLUSHED_MS = 3_000
 const SECONDS_MAX = 24 * 3600
 /** Truth has every scheduling event in it: a recording stays a recording. */
 const TRUTH_REQUESTS_MAX = 20_000
@@ -84,8 +90,16 @@ export async function runShop(run: ShopRun): Promise<ShopResult> {
   let cpuDelayMs: ShopResult['cpuDelayMs']
   try {
     const target = `http://${addressOf(shop, 'gateway')}`
-    const args = ['-target', target, '-seconds', `${run.seconds}`, '-rate', `${run.rate}`, '-seed', `${run.seed}`]
-    const [report, injected] = await Promise.all([runProgram(binaries.load, args), inject(run, shop)])
+    const send = (seconds: number): Promise<string> =>
+      runProgram(binaries.load, [
+        ...['-target', target, '-seconds', `${seconds}`, '-rate', `${run.rate}`, '-seed', `${run.seed}`]
+      ])
+    if (run.warmUpSeconds !== undefined) {
+      await send(run.warmUpSeconds)
+      await pause(FLUSHED_MS)
+    }
+    run.onWarm?.()
+    const [report, injected] = await Promise.all([send(run.seconds), inject(run, shop)])
     load = JSON.parse(report) as LoadReport
     episodes = injected
     await pause(SETTLE_MS)

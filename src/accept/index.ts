@@ -11,5 +11,6 @@ export {
   createSpanDecoder,
   decoderLimits,
   spanRefusalReasons,
+  withoutIdentifiers,
   type Refusals
 } from './otlp/index.ts'

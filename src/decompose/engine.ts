@@ -6,6 +6,7 @@ import { clockOf, createTreeBuilder, operationOf, Trait, type Tree, type TreeToo
 import { type Cut, CUT_EDGE } from './cut/cut.ts'
 import { createWalker } from './cut/walk.ts'
 import { createJudge } from './judge/judge.ts'
+import { createMissingEvidence } from './judge/missing-evidence.ts'
 import { type Sources, sourceNames } from './evidence/index.ts'
 import { explainClaims } from './explain-claims.ts'
 import type { LoggedClaim } from './judge/claim-log.ts'
@@ -54,13 +55,21 @@ export function createEngine(tools: EngineTools): Engine {
   const { resources, learned, sources } = tools
   const tally = createTally(sourceNames.length)
   const builder = createTreeBuilder(tools)
-  const walker = createWalker()
+  const walker = createWalker(sources.isResent)
   const judge = createJudge({ ...learned, sources, tally, spread: tools.spread })
   const { tree } = builder
   const { cut } = walker
   const { verdict } = judge
-  const report = createReport({ tree, cut, verdict, leads: createLeads(sources, tally) })
-  const { result } = report
+  const missingEvidence = createMissingEvidence({ tree, verdict, resources, sources, runtime: learned.runtime })
+  const report = createReport({
+    tree,
+    cut,
+    verdict,
+    leads: createLeads(sources, tally),
+    missingEvidence,
+    resources
+  })
+  const { crossings, result } = report
   let log: LoggedClaim[] | undefined
 
   /** The root; of several the longest; without one the longest entry span. -1 when no span is a request. */
@@ -132,6 +141,9 @@ export function createEngine(tools: EngineTools): Engine {
     if (root >= 0) walker.follow(Infinity)
     judge.judge(units, cut.units)
     report.fillRequests(0, report.begin(root, units))
+    crossings.begin()
+    crossings.find(0, trace.n)
+    crossings.findQueues(0, cut.units)
     finish(options)
   }
 
@@ -154,6 +166,15 @@ export function createEngine(tools: EngineTools): Engine {
     const requests = report.begin(root, units)
     for (let from = 0; from < requests; from += slice) {
       report.fillRequests(from, Math.min(requests, from + slice))
+      yield
+    }
+    crossings.begin()
+    for (let from = 0; from < trace.n; from += slice) {
+      crossings.find(from, Math.min(trace.n, from + slice))
+      yield
+    }
+    for (let from = 0; from < cut.units; from += slice) {
+      crossings.findQueues(from, Math.min(cut.units, from + slice))
       yield
     }
     finish(options)

@@ -82,8 +82,8 @@ function sourceOf(tree: Tree, span: number, phase: number, grade: number): strin
   if (phase === Phase.queueWait && tree.trait[span] === Trait.wait) return 'wait_span'
   if (phase === Phase.network && tree.trait[span] === Trait.transport) return 'transport_span'
   if (phase === Phase.processing && grade === Grade.inferred) return 'body'
-  const kind = tree.trace.kind[span]
   if (phase === Phase.network) return 'call_gap'
-  if (phase === Phase.downstream) return kind === Kind.client || kind === Kind.producer ? 'call_span' : 'child_off_path'
-  return 'inference'
+  const kind = tree.trace.kind[span]
+  const isCall = kind === Kind.client || kind === Kind.producer
+  return phase === Phase.downstream && isCall ? 'call_span' : 'child_off_path'
 }

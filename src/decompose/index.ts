@@ -33,6 +33,9 @@ export const decomposeCounters = {
     label: 'source',
     values: sourceNames
   },
+  tail_patterns_unsearched_total: {
+    help: 'Spans that had too many siblings to look for retries, hedges and stragglers among them.'
+  },
   tail_inference_losses_total: {
     help: 'What inference had no room for: traces judged before their neighbours were known, pieces and requests forgotten too soon, suspects that there was no time for, traces that came while too much else did.',
     label: 'part',
@@ -64,6 +67,12 @@ export interface Decomposer {
     options: DecomposeOptions,
     slice: number
   ) => Generator<undefined, Decomposition>
+  /** As `decomposeSliced`, for showing: beside both, so that its result holds until the next trace is shown. One at a time. */
+  readonly decomposeShown: (
+    trace: TraceColumns,
+    options: DecomposeOptions,
+    slice: number
+  ) => Generator<undefined, Decomposition>
   /** Shows inference a trace that was just decomposed, once each: its spans are neighbours of others'. */
   readonly observe: (result: Decomposition) => void
   /**
@@ -74,7 +83,7 @@ export interface Decomposer {
   /** Whether a held trace's time has come. */
   readonly due: (nowMs: number) => boolean
   /** Decomposes the trace held for longest, with what was inferred of it. Only when one is due. */
-  readonly take: (options: Omit<DecomposeOptions, 'contextRows'>) => Decomposition
+  readonly take: (optionsFor: (trace: TraceColumns) => Omit<DecomposeOptions, 'contextRows'>) => Decomposition
   /** Learns from a result that was just returned, given the bands of its requests. */
   readonly learn: (result: Decomposition, bands: Uint8Array) => void
   /** Makes what was learned count from now on; with `all`, also of requests whose neighbours may still come. */
@@ -117,6 +126,8 @@ export function createDecomposer(
   let whole = engineWith(sources)
   let sliced = engineWith(sources)
   let slicedSources = sources
+  // Made when first asked for: many services are never looked at.
+  let shown: Engine | undefined
 
   function engineWith(sources: Sources): Engine {
     return createEngine({
@@ -149,6 +160,9 @@ export function createDecomposer(
         counters.add('tail_evidence_implausible_total', engine.tally.implausible[source], source)
       }
     }
+    if (engine.cut.unsearched > 0 && !options.detail) {
+      counters.add('tail_patterns_unsearched_total', engine.cut.unsearched)
+    }
     return engine.result
   }
 
@@ -164,6 +178,7 @@ export function createDecomposer(
       }
       sources = next
       whole = engineWith(next)
+      shown = undefined
     },
     decompose(trace, options) {
       whole.run(trace, options)
@@ -178,14 +193,21 @@ export function createDecomposer(
       yield* sliced.runSliced(trace, options, slice)
       return finish(sliced, options)
     },
+    *decomposeShown(trace, options, slice) {
+      shown ??= engineWith(sources)
+      const engine = shown
+      yield* engine.runSliced(trace, options, slice)
+      return finish(engine, options)
+    },
     observe,
     hold(result, contextRows, nowMs) {
       observe(result)
       return inference.hold(result.trace, contextRows, nowMs)
     },
     due: inference.due,
-    take(options) {
+    take(optionsFor) {
       const held = inference.take()
+      const options = optionsFor(held.trace)
       whole.run(held.trace, { ...options, contextRows: held.contextRows })
       return finish(whole, options)
     },

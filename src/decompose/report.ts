@@ -1,16 +1,20 @@
 import type { BlameColumns, Decomposition, PathColumns, RequestColumns } from '../model/decomposition.ts'
 import { Grade, PHASE_SLOTS, Phase } from '../model/phases.ts'
 import { RequestClass, Sampling } from '../model/requests.ts'
-import { CloseReason, Evidence, Kind, SpanFlag, type TraceColumns } from '../model/spans.ts'
+import { CloseReason, Evidence, Kind, type Resources, SpanFlag, type TraceColumns } from '../model/spans.ts'
 import { Trait, type Tree } from './cut/tree.ts'
 import { type Cut, Fill, UnitKind } from './cut/cut.ts'
+import { createCrossings, type Crossings } from './crossings.ts'
 import { hasEvidence } from './evidence/index.ts'
 import { calleeRow, inferredCalleeCode } from './judge/inference/inferred-rows.ts'
 import { RowFlag, type Verdict } from './judge/judge.ts'
+import type { MissingEvidence } from './judge/missing-evidence.ts'
 import { enlarge, growFloats } from './scratch.ts'
 
 export interface Report {
   readonly result: Decomposition
+  /** To be found once all requests are filled. */
+  readonly crossings: Crossings
   /** Makes room for the requests, which come first of the `units`; gives their number. */
   readonly begin: (root: number, units: number) => number
   /** Requests [from, to). */
@@ -26,6 +30,8 @@ interface ReportTools {
   readonly cut: Cut
   readonly verdict: Verdict
   readonly leads: { readonly leadNs: (tree: Tree, span: number) => number }
+  readonly missingEvidence: MissingEvidence
+  readonly resources: Resources
 }
 
 /** Turns units and verdicts into what the next stage reads. */
@@ -41,6 +47,7 @@ export function createReport(tools: ReportTools): Report {
     durationNs: growFloats(64),
     phaseNs: verdict.phaseNs,
     leadNs: growFloats(64),
+    patternNs: cut.patternNs,
     partial: new Uint8Array(64),
     weight: growFloats(64),
     sampling: new Uint8Array(64)
@@ -54,6 +61,7 @@ export function createReport(tools: ReportTools): Report {
     grade: new Uint8Array(64),
     ns: growFloats(64)
   }
+  const crossings = createCrossings({ ...tools, requests })
   let blamed = true
   const path: PathColumns = { n: 0, span: new Uint32Array(64), startNs: growFloats(64), endNs: growFloats(64) }
   const result: Decomposition = {
@@ -67,6 +75,8 @@ export function createReport(tools: ReportTools): Report {
       if (!blamed) fillBlame()
       return blame
     },
+    missingEvidence: tools.missingEvidence.of,
+    crossings: crossings.columns,
     path,
     own: {
       phaseNs: new Float64Array(0),
@@ -282,6 +292,7 @@ export function createReport(tools: ReportTools): Report {
 
   return {
     result,
+    crossings,
     begin(root, units) {
       const { trace } = tree
       result.trace = trace
@@ -293,8 +304,9 @@ export function createReport(tools: ReportTools): Report {
       while (n < units && cut.unitKind[n] === UnitKind.request) n += 1
       growRequests(n)
       requests.n = n
-      // Requests come first of the units, so their phases are the verdict's.
+      // Requests come first of the units, so their phases are the verdict's, and their patterns the cut's.
       requests.phaseNs = verdict.phaseNs
+      requests.patternNs = cut.patternNs
       path.n = 0
       return n
     },

@@ -18,6 +18,8 @@ export interface Classes {
   readonly learn: (row: number, durationNs: number) => void
   readonly classOf: (row: number, structural: number) => number
   readonly isLearnedStream: (row: number) => boolean
+  /** A new row that was a stream before it went; its requests may say otherwise. */
+  readonly beginAsStream: (row: number) => void
   /** From now on streams are what is set here, and nothing is learned. */
   readonly fixStreams: (row: number, stream: boolean) => void
 }
@@ -67,6 +69,10 @@ export function createClasses(options: ClassesOptions): Classes {
       return stream[row] === 1 ? RequestClass.stream : structural
     },
     isLearnedStream: (row) => stream[row] === 1,
+    beginAsStream(row) {
+      history[row] = HISTORY_MASK
+      stream[row] = 1
+    },
     fixStreams(row, isStream) {
       fixed = true
       stream[row] = isStream ? 1 : 0

@@ -1,3 +1,4 @@
+import { type Budget } from '../model/budgets.ts'
 import { type Decomposition } from '../model/decomposition.ts'
 import { Band, Outcome } from '../model/requests.ts'
 import { CloseReason, type Resources, type TraceColumns } from '../model/spans.ts'
@@ -5,11 +6,14 @@ import { type TailTables } from '../model/tail.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import { type Stage } from '../runtime/stage.ts'
 import { type Strings } from '../runtime/strings.ts'
+import { createAdviceSums } from './advice-table.ts'
 import { createBlameSlots } from './blame-slots.ts'
+import { createBoundaries } from './boundaries.ts'
 import { BlameBand, type BlameSums } from './blame-table.ts'
-import { explainCounters, RetainResult } from './counters.ts'
+import { explainCounters, HistoryLoss, RetainResult } from './counters.ts'
 import { createExamples, type FoundRequests } from './examples.ts'
 import { createExemplars } from './exemplars.ts'
+import { createHistory, type History } from './history/history.ts'
 import { type Learned, readLearned } from './learned.ts'
 import { mergeTables } from './merge.ts'
 import { createCounted, createOperations } from './operations.ts'
@@ -35,11 +39,16 @@ export interface Explainer extends Stage {
   /** Joins late spans to their trace where it is kept and has room; false where not. */
   readonly late: (trace: TraceColumns) => boolean
   readonly tables: ExplainTables
+  readonly history: History
   readonly counters: Counters<typeof explainCounters>
   /** Thresholds and streams by name, for `load` here or elsewhere. */
   readonly learned: () => Learned
   /** From now on thresholds and streams are these; nothing more is learned. Throws BAD_FILE. */
   readonly load: (learned: unknown) => void
+  /** Other budgets from now on. Counters stay where operation, target and threshold do. */
+  readonly setBudgets: (budgets: readonly Budget[]) => void
+  /** Begins where an earlier process ended: thresholds hold until own requests say otherwise. Throws BAD_FILE. */
+  readonly begin: (learned: unknown, nowMs: number) => void
   /** Adds up what another explainer counted. */
   readonly merge: (from: ExplainTables, strings: Strings, nowMs: number) => void
 }
@@ -49,7 +58,7 @@ export interface ExplainTools {
   readonly resources: Resources
 }
 
-export function createExplainer(settings: ExplainSettings, { strings }: ExplainTools): Explainer {
+export function createExplainer(settings: ExplainSettings, { strings, resources }: ExplainTools): Explainer {
   const counters = createCounters(explainCounters)
   const onTrace = (result: number) => (): void => {
     counters.add('tail_retained_traces_total', 1, result)
@@ -70,13 +79,37 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
     onKept: onTrace(RetainResult.kept),
     onTooLarge: onTrace(RetainResult.tooLarge)
   })
+  const boundaries = createBoundaries({
+    ...settings,
+    resources,
+    onOverflow() {
+      counters.add('tail_boundary_overflow_total')
+    }
+  })
+  const advice = createAdviceSums(settings.windowMs)
   const operations = createOperations(settings, {
     strings,
     counters,
-    onRows: examples.ensureRows,
+    onRows(rows) {
+      examples.ensureRows(rows)
+      advice.ensureRows(rows)
+    },
     onFree(row) {
+      history.beforeFree(row)
       examples.clearRow(row)
+      advice.clearRow(row)
       blame.dropRoot(row)
+    }
+  })
+  const history = createHistory(settings, {
+    table: operations.table,
+    strings,
+    resources,
+    onLost(part, count) {
+      counters.add('tail_history_losses_total', count, HistoryLoss[part])
+    },
+    onSketchOverflow() {
+      counters.add('tail_sketch_overflow_total')
     }
   })
 
@@ -97,8 +130,9 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
 
   function countRequests(found: FoundRequests, nowMs: number): void {
     const { decomposition, from, to } = found
-    const { requests, rootRequest } = decomposition
+    const { requests, rootRequest, trace } = decomposition
     operations.count(requests, found, nowMs)
+    for (let i = from; i < to; i++) history.see(trace.resource[requests.span[i] as number] as number)
     const rootIsHere = from <= rootRequest && rootRequest < to
     if (rootIsHere && operations.hasRow(requests, found.counted, rootRequest)) {
       chargeRoot(decomposition, found.counted, nowMs)
@@ -113,7 +147,11 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
 
   function consume(decomposition: Decomposition, nowMs: number): Uint8Array {
     joinKept(decomposition)
-    countRequests({ decomposition, counted, from: 0, to: decomposition.requests.n }, nowMs)
+    const found = { decomposition, counted, from: 0, to: decomposition.requests.n }
+    countRequests(found, nowMs)
+    // Not of giants: one of them must not outvote everyone else, nor block.
+    advice.count(operations, found, nowMs)
+    boundaries.count(decomposition, { counted, from: 0, to: decomposition.crossings.n }, nowMs)
     return counted.band
   }
 
@@ -128,6 +166,11 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
       countRequests({ decomposition, counted: countedSliced, from, to: Math.min(n, from + slice) }, nowMs)
       yield
     }
+    const crossings = decomposition.crossings.n
+    for (let from = 0; from < crossings; from += slice) {
+      boundaries.count(decomposition, { counted: countedSliced, from, to: Math.min(crossings, from + slice) }, nowMs)
+      yield
+    }
     return countedSliced.band
   }
 
@@ -135,6 +178,9 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
     operations: operations.table,
     exemplars: exemplars.table,
     blame: blame.table,
+    budgets: operations.budgets.table,
+    advice: advice.table,
+    boundaries: boundaries.table,
     samplings: operations.samplings,
     retained: retained.get,
     retainedOf(service, operation) {
@@ -145,6 +191,7 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
 
   return {
     tables,
+    history,
     counters,
     consume,
     consumeSliced,
@@ -154,26 +201,41 @@ export function createExplainer(settings: ExplainSettings, { strings }: ExplainT
     load(learned) {
       operations.load(readLearned(learned))
     },
+    setBudgets: operations.setBudgets,
+    begin(learned, nowMs) {
+      operations.begin(readLearned(learned), nowMs)
+    },
     merge(from, fromStrings, nowMs) {
-      mergeTables({ operations, blame, strings }, { tables: from, strings: fromStrings }, nowMs)
+      mergeTables({ operations, blame, advice, boundaries, strings }, { tables: from, strings: fromStrings }, nowMs)
     },
     tick(nowMs) {
       operations.tick(nowMs)
       blame.tick(nowMs)
+      history.tick(nowMs)
+      boundaries.tick(nowMs)
     },
-    shutdown: blame.settleAll,
+    shutdown(nowMs) {
+      blame.settleAll(nowMs)
+      history.finish(nowMs)
+    },
     mark(marks) {
       operations.mark(marks)
+      history.mark(marks)
       blame.mark(marks)
+      advice.mark(marks.strings)
+      boundaries.mark(marks.strings)
       retained.mark(marks)
     },
     memory() {
-      const { rows, sketches } = operations.bytes()
+      const { rows, sketches, budgets } = operations.bytes()
       return {
-        explain_rows: rows + exemplars.bytes(),
+        explain_rows: rows + exemplars.bytes() + advice.bytes(),
+        explain_boundaries: boundaries.bytes(),
         explain_sketches: sketches,
+        explain_budgets: budgets,
         explain_blame: blame.bytes(),
-        explain_retained: retained.bytes()
+        explain_retained: retained.bytes(),
+        explain_history: history.bytes()
       }
     }
   }

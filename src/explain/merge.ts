@@ -1,22 +1,33 @@
+import { type BudgetTable } from '../model/budgets.ts'
 import { PHASES, PHASE_SLOTS } from '../model/phases.ts'
 import { Band, BANDS, OUTCOMES, QUANTILES } from '../model/requests.ts'
-import { DURATION_BUCKETS, type OperationTable } from '../model/tail.ts'
+import { type AdviceTable, type BoundaryTable, DURATION_BUCKETS, type OperationTable } from '../model/tail.ts'
 import { type ExactSums } from '../runtime/exact-sums.ts'
 import { OTHER_ID, type Strings } from '../runtime/strings.ts'
+import { type AdviceSums } from './advice-table.ts'
 import { type BlameSlots } from './blame-slots.ts'
 import { BlameBand, type BlameSums, SLOT_CELLS, slotWorth } from './blame-table.ts'
 import { addCell } from './columns.ts'
-import { OTHER_ROW } from './operation-table.ts'
+import { OTHER_ROW, PATTERN_CELLS } from './operation-table.ts'
+import { type Boundaries } from './boundaries.ts'
 import { type Operations } from './operations.ts'
 
 export interface MergeTarget {
   readonly operations: Operations
   readonly blame: BlameSlots
+  readonly advice: AdviceSums
+  readonly boundaries: Boundaries
   readonly strings: Strings
 }
 
 export interface MergeSource {
-  readonly tables: { readonly operations: OperationTable; readonly blame: BlameSums }
+  readonly tables: {
+    readonly operations: OperationTable
+    readonly blame: BlameSums
+    readonly budgets: BudgetTable
+    readonly advice: AdviceTable
+    readonly boundaries: BoundaryTable
+  }
   readonly strings: Strings
 }
 
@@ -30,6 +41,12 @@ export function mergeTables(into: MergeTarget, from: MergeSource, nowMs: number)
   const id = (other: number): number =>
     sameStrings || other === OTHER_ID ? other : into.strings.internText(from.strings.text(other))
   const rowOf = mergeOperations(into.operations, from.tables.operations, { id, nowMs })
+  mergeBudgets(into.operations, from.tables.budgets, rowOf)
+  for (const [other, row] of rowOf.entries()) {
+    if (row === OTHER_ROW) continue
+    into.advice.add(row, from.tables.advice, other, id(from.tables.advice.missingCall[other] as number))
+  }
+  into.boundaries.merge(from.tables.boundaries, id, nowMs)
   mergeBlame(into.blame, from.tables.blame, { id, nowMs, rowOf })
 }
 
@@ -75,10 +92,22 @@ function addRow(operations: Operations, row: number, from: OperationTable, other
     addSums(table.phaseNs, into, from.phaseNs, other * BANDS + band, PHASES)
     addSums(table.leadNs, into, from.leadNs, other * BANDS + band, 1)
   }
-  if (row !== OTHER_ROW) addSums(table.evidenceNs, row, from.evidenceNs, other, PHASE_SLOTS)
+  if (row !== OTHER_ROW) {
+    addSums(table.patternNs, row, from.patternNs, other, PATTERN_CELLS)
+    addCells(table.patternRequests, row, from.patternRequests, other, PATTERN_CELLS)
+    addSums(table.evidenceNs, row, from.evidenceNs, other, PHASE_SLOTS)
+  }
   const sketch = from.sketch(other)
   if (sketch === undefined) return
   for (const [bin, weight] of sketch.entries()) if (weight > 0) operations.addToSketch(row, bin, weight)
+}
+
+/** Where this side has the same target for the operation; another threshold is another question. */
+function mergeBudgets({ budgets }: Operations, from: BudgetTable, rowOf: Uint32Array): void {
+  for (let row = 0; row < from.rows; row++) {
+    const operationRow = rowOf[from.operationRow[row] as number] as number
+    if (from.live[row] === 1 && operationRow !== OTHER_ROW) budgets.addFrom(from, row, operationRow)
+  }
 }
 
 function mergeBlame(blame: BlameSlots, from: BlameSums, { id, nowMs, rowOf }: Mapping & { rowOf: Uint32Array }): void {

@@ -1,7 +1,8 @@
 import { clearExact } from '../runtime/exact-sums.ts'
 import { OTHER_ID } from '../runtime/strings.ts'
+import { PATTERNS } from '../model/patterns.ts'
 import { PHASES, PHASE_SLOTS } from '../model/phases.ts'
-import { BANDS, OUTCOMES, QUANTILES } from '../model/requests.ts'
+import { Band, BANDS, OUTCOMES, QUANTILES } from '../model/requests.ts'
 import { DURATION_BUCKETS, type OperationTable } from '../model/tail.ts'
 import { emptySums, grown, grownSums } from './columns.ts'
 
@@ -12,6 +13,8 @@ export type MutableOperationTable = Mutable<OperationTable>
 export const OTHER_ROW = 0
 const REQUEST_CELLS = BANDS * OUTCOMES
 const PHASE_CELLS = BANDS * PHASES
+/** Of the body and of the tail. */
+export const PATTERN_CELLS = 2 * PATTERNS
 const FIRST_ROWS = 16
 
 export function createOperationTable(sketch: OperationTable['sketch']): MutableOperationTable {
@@ -31,6 +34,8 @@ export function createOperationTable(sketch: OperationTable['sketch']): MutableO
     phaseNs: emptySums(),
     evidenceNs: emptySums(),
     leadNs: emptySums(),
+    patternNs: emptySums(),
+    patternRequests: new Float64Array(0),
     partial: new Float64Array(0),
     thresholdNs: new Float64Array(0),
     exemplar: new Int32Array(0)
@@ -57,6 +62,8 @@ export function growOperationTable(table: MutableOperationTable, rows: number): 
   table.phaseNs = grownSums(table.phaseNs, rows * PHASE_CELLS)
   table.evidenceNs = grownSums(table.evidenceNs, rows * PHASE_SLOTS)
   table.leadNs = grownSums(table.leadNs, rows * BANDS)
+  table.patternNs = grownSums(table.patternNs, rows * PATTERN_CELLS)
+  table.patternRequests = grown(table.patternRequests, rows * PATTERN_CELLS)
   table.partial = grown(table.partial, rows)
   table.thresholdNs = grown(table.thresholdNs, rows * QUANTILES).fill(NaN, before * QUANTILES)
   table.exemplar = grown(table.exemplar, rows * DURATION_BUCKETS).fill(-1, before * DURATION_BUCKETS)
@@ -77,9 +84,16 @@ export function clearOperationRow(table: MutableOperationTable, row: number): vo
   clearExact(table.phaseNs, row * PHASE_CELLS, PHASE_CELLS)
   clearExact(table.evidenceNs, row * PHASE_SLOTS, PHASE_SLOTS)
   clearExact(table.leadNs, row * BANDS, BANDS)
+  clearExact(table.patternNs, row * PATTERN_CELLS, PATTERN_CELLS)
+  table.patternRequests.fill(0, row * PATTERN_CELLS, (row + 1) * PATTERN_CELLS)
   table.partial[row] = 0
   table.thresholdNs.fill(NaN, row * QUANTILES, (row + 1) * QUANTILES)
   table.exemplar.fill(-1, row * DURATION_BUCKETS, (row + 1) * DURATION_BUCKETS)
+}
+
+/** The first cell of patterns of the body (`le_p50`) or the tail (`gt_p99`). */
+export function patternCell(row: number, band: number): number {
+  return row * PATTERN_CELLS + (band === Band.gtP99 ? PATTERNS : 0)
 }
 
 /** Requests of a band, failed ones included. */
@@ -92,6 +106,7 @@ export function requestsOfBand(table: OperationTable, row: number, band: number)
 }
 
 export function operationTableBytes(table: OperationTable): number {
-  const cells = REQUEST_CELLS + DURATION_BUCKETS + 2 * (1 + PHASE_CELLS + PHASE_SLOTS + BANDS) + QUANTILES + 4
+  const cells =
+    REQUEST_CELLS + DURATION_BUCKETS + 2 * (1 + PHASE_CELLS + PHASE_SLOTS + BANDS) + 3 * PATTERN_CELLS + QUANTILES + 4
   return table.live.length * (cells * 8 + DURATION_BUCKETS * 4 + 10)
 }

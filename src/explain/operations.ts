@@ -5,10 +5,11 @@ import { type Counters } from '../runtime/counters.ts'
 import { SKETCH_BINS, sketchBin } from '../runtime/sketch.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { type Strings } from '../runtime/strings.ts'
+import { createBudgets, type Budgets } from './budgets/index.ts'
 import { createClasses } from './classes.ts'
 import { type explainCounters } from './counters.ts'
-import { createFixedLearning, type FixedLearning } from './fixed-learning.ts'
 import { type Learned } from './learned.ts'
+import { createLoadedLearning, type LoadedLearning } from './loaded-learning.ts'
 import { createOperationRows } from './operation-rows.ts'
 import {
   clearOperationRow,
@@ -63,6 +64,9 @@ export interface CountOrder {
 /** Everything that is kept per operation and found from its requests alone. */
 export interface Operations {
   readonly table: MutableOperationTable
+  readonly budgets: Budgets
+  /** Other budgets from now on. */
+  readonly setBudgets: (budgets: ExplainSettings['budgets']) => void
   readonly count: (requests: RequestColumns, order: CountOrder, nowMs: number) => void
   /** Request i of a trace has a row of its own, and no later request took it over. */
   readonly hasRow: (requests: RequestColumns, counted: Counted, i: number) => boolean
@@ -76,10 +80,13 @@ export interface Operations {
   readonly addToSketch: (row: number, bin: number, weight: number) => void
   readonly samplings: () => readonly ServiceSampling[]
   readonly learned: () => Learned
+  /** From now on these are the thresholds and streams: the same request always gets the same band. */
   readonly load: (learned: Learned) => void
+  /** Rows begin with these for a window's length from `nowMs` on, and then learn. */
+  readonly begin: (learned: Learned, nowMs: number) => void
   readonly tick: (nowMs: number) => void
   readonly mark: (marks: Marks) => void
-  readonly bytes: () => { rows: number; sketches: number }
+  readonly bytes: () => { rows: number; sketches: number; budgets: number }
 }
 
 export interface OperationsTools {
@@ -110,24 +117,32 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
   const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow })
   const classes = createClasses({ rules: settings.classes, streamAfterMs: settings.streamAfterMs, strings })
   const samplings = createServiceSamplings(settings.samplings, strings)
+  const budgets = createBudgets(settings, { strings, counters, operations: table })
   const services: (SampledService | undefined)[] = []
-  let fixed: FixedLearning | undefined
+  let fixed: LoadedLearning | undefined
+  /** What was known before a restart, while it is worth something. */
+  let earlier: { readonly learning: LoadedLearning; readonly untilMs: number } | undefined
 
   const rows = createOperationRows({
     ...settings,
     table,
+    pinnedByPatternMax: settings.budgetRowsMax,
+    pinOf: budgets.pinOf,
     onGrow(count) {
       growOperationTable(table, count)
       ensureRows(count)
     },
-    onTaken(row) {
+    onTaken(row, nowMs) {
       const [service, operation] = [table.service[row] as number, table.operation[row] as number]
       services[row] = samplings.hold(service)
       classes.onTaken(row, service, operation)
+      budgets.onTaken(row)
       if (fixed !== undefined) applyFixed(fixed, row)
+      else if (earlier !== undefined && nowMs < earlier.untilMs) beginRow(earlier.learning, row)
     },
     onFree(row) {
       tools.onFree(row)
+      budgets.onFree(row)
       samplings.release(services[row] as SampledService)
       services[row] = undefined
       thresholds.clearRow(row)
@@ -140,11 +155,18 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     thresholds.ensureRows(count)
     totals.ensure(count)
     classes.ensureRows(count)
+    budgets.ensureRows(count)
     tools.onRows(count)
   }
   ensureRows(table.live.length)
 
-  function applyFixed(learning: FixedLearning, row: number): void {
+  function beginRow(learning: LoadedLearning, row: number): void {
+    const [service, operation] = [table.service[row] as number, table.operation[row] as number]
+    if (learning.isStream(service, operation)) classes.beginAsStream(row)
+    thresholds.begin(row, learning.thresholdsOf(service, operation), learning.requestsOf(service, operation))
+  }
+
+  function applyFixed(learning: LoadedLearning, row: number): void {
     const [service, operation] = [table.service[row] as number, table.operation[row] as number]
     classes.fixStreams(row, learning.isStream(service, operation))
     table.thresholdNs.set(learning.thresholdsOf(service, operation), row * QUANTILES)
@@ -170,12 +192,14 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     const inWindow = banded && fixed === undefined
     if (inWindow) thresholds.observe(row, bin, booking.weight)
     booking.band = banded ? bandOf(table.thresholdNs, row, ns) : Band.none
+    if (banded) budgets.count(requests, i, booking)
     return inWindow
   }
 
   function count(requests: RequestColumns, { counted, from, to }: CountOrder, nowMs: number): void {
     ensureCounted(counted, requests.n)
     thresholds.advance(nowMs)
+    budgets.advance(nowMs)
     for (let i = from; i < to; i++) {
       const row = rows.take(requests.service[i] as number, requests.operation[i] as number, nowMs)
       const bin = sketchBin(requests.durationNs[i] as number)
@@ -236,6 +260,11 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
 
   return {
     table,
+    budgets,
+    setBudgets(wanted) {
+      budgets.set(wanted)
+      rows.repin()
+    },
     count,
     hasRow,
     bandsOf,
@@ -247,11 +276,16 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     samplings: samplings.all,
     learned,
     load(given) {
-      fixed = createFixedLearning(given, strings)
+      fixed = createLoadedLearning(given, strings)
       for (let row = 1; row < table.rows; row++) if (table.live[row] === 1) applyFixed(fixed, row)
+    },
+    begin(given, nowMs) {
+      earlier = { learning: createLoadedLearning(given, strings), untilMs: nowMs + windowMs }
     },
     tick(nowMs) {
       thresholds.advance(nowMs)
+      budgets.advance(nowMs)
+      if (earlier !== undefined && nowMs >= earlier.untilMs) earlier = undefined
       rows.sweep(nowMs, SWEEP_ROWS, fixed === undefined ? thresholds.settle : keepAsIs)
     },
     mark(marks) {
@@ -260,10 +294,13 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
         marks.strings[table.operation[row] as number] = 1
       }
       fixed?.mark(marks)
+      budgets.forgetIds()
+      earlier?.learning.mark(marks)
     },
     bytes: () => ({
       rows: operationTableBytes(table) + rows.bytes(),
-      sketches: totals.bytes() + thresholds.bytes()
+      sketches: totals.bytes() + thresholds.bytes(),
+      budgets: budgets.bytes()
     })
   }
 }

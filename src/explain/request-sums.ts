@@ -1,9 +1,10 @@
 import { type RequestColumns } from '../model/decomposition.ts'
+import { PATTERNS } from '../model/patterns.ts'
 import { GRADES, PHASES, PHASE_SLOTS, UNATTRIBUTED_SLOT } from '../model/phases.ts'
 import { Band, BANDS, Outcome, OUTCOMES, QUANTILES } from '../model/requests.ts'
 import { DURATION_BUCKETS, durationBounds } from '../model/tail.ts'
 import { addWeighted } from './columns.ts'
-import { type MutableOperationTable } from './operation-table.ts'
+import { type MutableOperationTable, patternCell } from './operation-table.ts'
 
 const boundsNs = Float64Array.from(durationBounds, (seconds) => Math.round(seconds * 1e9))
 
@@ -56,6 +57,19 @@ export function bookRequest(table: MutableOperationTable, requests: RequestColum
   const leadNs = requests.leadNs[i] as number
   if (leadNs > 0) addWeighted(table.leadNs, row * BANDS + band, leadNs, weight)
   bookPhases(table, requests.phaseNs, i * PHASE_SLOTS, to)
+  if (band === Band.leP50 || band === Band.gtP99) bookPatterns(table, requests.patternNs, i * PATTERNS, to)
+}
+
+/** Only of the body and of the tail, as blame: what lies between says nothing about the difference. */
+function bookPatterns(table: MutableOperationTable, patternNs: Float64Array, first: number, to: Booking): void {
+  const { row, band, weight } = to
+  const cell = patternCell(row, band)
+  for (let pattern = 0; pattern < PATTERNS; pattern++) {
+    const ns = patternNs[first + pattern] as number
+    if (ns === 0) continue
+    addWeighted(table.patternNs, cell + pattern, ns, weight)
+    table.patternRequests[cell + pattern] = (table.patternRequests[cell + pattern] as number) + weight
+  }
 }
 
 function bookPhases(table: MutableOperationTable, phaseNs: Float64Array, first: number, to: Booking): void {

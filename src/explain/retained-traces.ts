@@ -19,6 +19,8 @@ import {
 const PER_PHASE = 4
 /** Examples kept per operation of each other band: what normal looks like; and the slowest while there are no bands. */
 const PER_BAND = 2
+/** Kept traces looked at for one whose cause has another example, before one that has none is given up. */
+const LOOKED_AT_MAX = 256
 /** Objects and map entry of a kept trace, beside its columns. */
 const OVERHEAD_BYTES = 400
 
@@ -55,7 +57,7 @@ export interface Candidate {
 /**
  * Whole traces kept as examples, at most `retainedBytesMax`. Each operation asks for the slowest of every dominant phase
  * in the present window and for a few usual ones; a trace stays while one operation has it as an example. When memory
- * is short the longest kept goes first, an operation's only example last.
+ * is short the longest kept goes first, the only example of a cause later, an operation's only example last.
  */
 export interface RetainedTraces {
   /** Whether this request of the trace at hand would be an example: the cheap test. */
@@ -102,18 +104,29 @@ export function createRetainedTraces(options: RetainedOptions): RetainedTraces {
     return false
   }
 
-  /** Second chance: an operation's only example moves to the back, unless everything is somebody's only example. */
+  function isOnlyOfItsCause(kept: KeptTrace): boolean {
+    for (const example of kept.examples) {
+      const others = examplesOf[example.row] as Example[]
+      if (!others.some((other) => other !== example && other.group === example.group)) return true
+    }
+    return false
+  }
+
+  /** Second chances: the only example of a cause moves to the back, then an operation's only one, until nothing else is left. */
   function makeRoom(needed: number, except?: KeptTrace): void {
+    let looks = Math.min(traces.size, LOOKED_AT_MAX)
     let chances = traces.size
     while (bytes + needed > options.retainedBytesMax) {
       const oldest = traces.values().next().value
       if (oldest === undefined) return
-      if (oldest === except || (chances > 0 && isOnlyExample(oldest))) {
+      const isSpared = looks > 0 ? isOnlyOfItsCause(oldest) : chances > 0 && isOnlyExample(oldest)
+      if (oldest === except || isSpared) {
         if (oldest === except && traces.size === 1) return
         traces.delete(oldest.id)
         traces.set(oldest.id, oldest)
-        chances -= 1
+        if (looks <= 0) chances -= 1
       } else evict(oldest)
+      looks -= 1
     }
   }
 

@@ -1,6 +1,9 @@
 import { z } from 'zod'
+import { type Budget } from '../model/budgets.ts'
 import { type ClassName, classes } from '../model/requests.ts'
 import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
+
+export { budgetsSection } from './budgets/settings.ts'
 
 const MINUTE_MS = 60_000
 
@@ -71,6 +74,22 @@ export const explainSection = section({
   blame_gather: durationMs
     .default(30_000)
     .describe('The blame of a new root is shown after this long, so that its largest culprits get the places.'),
+  budget_rows_max: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(100)
+    .describe(
+      'Operations times targets of their budgets that are counted, at most 20 series each. Operations that a budget names come first; the rest is counted as overflow.'
+    ),
+  boundary_series_max: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(3_000)
+    .describe(
+      'Series of what crossing from one service or language to another takes. About 22 for each edge and what it costs there (network, marshalling, queue).'
+    ),
   retained_bytes_max: sizeBytes
     .default(64 * 1024 ** 2)
     .describe('Memory for whole traces kept as examples. Raise it to look further back.'),
@@ -81,7 +100,15 @@ export const explainSection = section({
     .default(64 * 1024 ** 2)
     .describe(
       'Memory for quantile sketches, once for the window and once for the totals. An operation uses 5 to 20 KiB.'
-    )
+    ),
+  history: durationMs
+    .default(25 * 60 * MINUTE_MS)
+    .describe(
+      'How far back the page can look: minutes for an hour, five minutes for six hours, then quarters of an hour. A little over a day, so that an hour has its like of yesterday. 0s keeps none.'
+    ),
+  history_bytes_max: sizeBytes
+    .default(64 * 1024 ** 2)
+    .describe('Memory for history; beyond it the oldest goes first. An operation uses 40 to 100 KiB a day.')
 })
 
 export interface ExplainSettings {
@@ -99,12 +126,20 @@ export interface ExplainSettings {
   readonly blameRootsMax: number
   readonly culpritsMax: number
   readonly blameGatherMs: number
+  readonly budgetRowsMax: number
+  readonly budgets: readonly Budget[]
+  readonly boundarySeriesMax: number
   readonly retainedBytesMax: number
   readonly retainedTraceBytesMax: number
   readonly sketchBytesMax: number
+  readonly historyMs: number
+  readonly historyBytesMax: number
 }
 
-export function explainSettings(parsed: z.output<typeof explainSection>): ExplainSettings {
+export function explainSettings(
+  parsed: z.output<typeof explainSection>,
+  budgets: readonly Budget[] = []
+): ExplainSettings {
   return {
     operationsMax: parsed.operations_max,
     rowIdleMs: parsed.row_idle,
@@ -116,8 +151,13 @@ export function explainSettings(parsed: z.output<typeof explainSection>): Explai
     blameRootsMax: parsed.blame_roots_max,
     culpritsMax: parsed.culprits_max,
     blameGatherMs: parsed.blame_gather,
+    budgetRowsMax: parsed.budget_rows_max,
+    budgets,
+    boundarySeriesMax: parsed.boundary_series_max,
     retainedBytesMax: parsed.retained_bytes_max,
     retainedTraceBytesMax: parsed.retained_trace_bytes_max,
-    sketchBytesMax: parsed.sketch_bytes_max
+    sketchBytesMax: parsed.sketch_bytes_max,
+    historyMs: parsed.history,
+    historyBytesMax: parsed.history_bytes_max
   }
 }

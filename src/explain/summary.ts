@@ -1,11 +1,15 @@
+import { type PatternName, patterns } from '../model/patterns.ts'
 import { type PhaseName, PHASES, Phase, phases } from '../model/phases.ts'
 import { Band, BANDS, classes, type ClassName, Outcome, OUTCOMES, quantiles, QUANTILES } from '../model/requests.ts'
-import { type OperationTable } from '../model/tail.ts'
+import { type AdviceTable, type BoundaryTable, type OperationTable } from '../model/tail.ts'
 import { exactToNumber } from '../runtime/exact-sums.ts'
 import { SKETCH_BINS, sketchQuantile } from '../runtime/sketch.ts'
 import { OTHER_ID, type Strings } from '../runtime/strings.ts'
+import { adviceFor, type AdviceSummary } from './advice.ts'
+import { unattributedShare } from './advice-table.ts'
+import { type BoundarySummary, summarizeBoundaries } from './boundary-summary.ts'
 import { BlameBand, type BlameSums } from './blame-table.ts'
-import { OTHER_ROW, requestsOfBand } from './operation-table.ts'
+import { OTHER_ROW, patternCell, requestsOfBand } from './operation-table.ts'
 
 export type PhaseMeans = Readonly<Record<PhaseName, number>>
 
@@ -27,6 +31,25 @@ export interface OperationSummary {
   readonly excess_mean_ns: PhaseMeans | null
   readonly dominant: PhaseName | null
   readonly attributed_share: number | null
+  /** Of the time of its slowest requests lately, not of their excess. */
+  readonly unattributed_tail_share: number | null
+  /** At most one. */
+  readonly advice: readonly AdviceSummary[]
+  /** Those that any request of the body or the tail shows; empty without a tail. */
+  readonly patterns: readonly PatternSummary[]
+}
+
+/** Share of the requests that show a pattern, and what it costs a request of all on average. */
+export interface PatternShare {
+  readonly requests_share: number
+  readonly mean_ns: number
+}
+
+export interface PatternSummary {
+  readonly pattern: PatternName
+  readonly body: PatternShare
+  readonly tail: PatternShare
+  readonly excess_mean_ns: number
 }
 
 export interface BlameSummary {
@@ -39,29 +62,47 @@ export interface BlameSummary {
 export interface TailSummary {
   readonly operations: readonly OperationSummary[]
   readonly blame: readonly BlameSummary[]
+  readonly boundaries: readonly BoundarySummary[]
 }
 
-export interface SummaryTables {
+export interface OperationTables {
   readonly operations: OperationTable
-  readonly blame: BlameSums
+  readonly advice: AdviceTable
 }
 
-/** Both of the below. */
+export interface SummaryTables extends OperationTables {
+  readonly blame: BlameSums
+  readonly boundaries: BoundaryTable
+}
+
+/** All of the below, and the boundaries. */
 export function summarize(tables: SummaryTables, strings: Strings): TailSummary {
-  return { operations: summarizeOperations(tables.operations, strings), blame: summarizeBlame(tables, strings) }
+  return {
+    operations: summarizeOperations(tables, strings),
+    blame: summarizeBlame(tables, strings),
+    boundaries: summarizeBoundaries(tables.boundaries, strings)
+  }
 }
 
 /** Operations by name, `__other__` last. */
-export function summarizeOperations(table: OperationTable, strings: Strings): readonly OperationSummary[] {
+export function summarizeOperations(
+  { operations: table, advice }: OperationTables,
+  strings: Strings
+): readonly OperationSummary[] {
   return namedRows(table, strings).map(({ row, service, operation }) => ({
     service,
     operation,
-    ...summarizeRow(table, row)
+    ...summarizeRow(table, row),
+    unattributed_tail_share: unattributedShare(advice, row),
+    advice: adviceFor(advice, row, strings)
   }))
 }
 
 /** Blame by root in the order of the operations, the largest excess first. */
-export function summarizeBlame({ operations, blame }: SummaryTables, strings: Strings): readonly BlameSummary[] {
+export function summarizeBlame(
+  { operations, blame }: Pick<SummaryTables, 'operations' | 'blame'>,
+  strings: Strings
+): readonly BlameSummary[] {
   const bySlot = slotsByRoot(blame)
   return namedRows(operations, strings).flatMap(({ row, service, operation }) =>
     summarizeRoot({ blame, strings }, row, bySlot.get(row) ?? []).map((found) => ({
@@ -96,7 +137,10 @@ function byName(a: Named, b: Named): number {
   return byText(a.service, b.service) || byText(a.operation, b.operation)
 }
 
-function summarizeRow(table: OperationTable, row: number): Omit<OperationSummary, 'service' | 'operation'> {
+function summarizeRow(
+  table: OperationTable,
+  row: number
+): Omit<OperationSummary, 'service' | 'operation' | 'unattributed_tail_share' | 'advice'> {
   const bodyRequests = table.requests[(row * BANDS + Band.leP50) * OUTCOMES + Outcome.ok] as number
   const body = bodyRequests === 0 ? null : phaseMeans(table, row, Band.leP50, bodyRequests)
   const tailRequests = requestsOfBand(table, row, Band.gtP99)
@@ -112,8 +156,27 @@ function summarizeRow(table: OperationTable, row: number): Omit<OperationSummary
     body: body === null ? null : { phases_mean_ns: body },
     tail: tail === null ? null : { phases_mean_ns: tail },
     excess_mean_ns: excess,
-    ...verdict(excess)
+    ...verdict(excess),
+    patterns: body === null || tail === null ? [] : summarizePatterns(table, row, bodyRequests, tailRequests)
   }
+}
+
+function summarizePatterns(
+  table: OperationTable,
+  row: number,
+  bodyRequests: number,
+  tailRequests: number
+): readonly PatternSummary[] {
+  const share = (cell: number, requests: number): PatternShare => ({
+    requests_share: (table.patternRequests[cell] as number) / requests,
+    mean_ns: exactToNumber(table.patternNs, cell) / requests
+  })
+  return patterns.flatMap((pattern, at) => {
+    const body = share(patternCell(row, Band.leP50) + at, bodyRequests)
+    const tail = share(patternCell(row, Band.gtP99) + at, tailRequests)
+    if (body.requests_share === 0 && tail.requests_share === 0) return []
+    return [{ pattern, body, tail, excess_mean_ns: tail.mean_ns - body.mean_ns }]
+  })
 }
 
 function byPhase(value: (phase: PhaseName) => number): PhaseMeans {
@@ -195,6 +258,6 @@ function byCulprit(a: BlameSummary['culprit'], b: BlameSummary['culprit']): numb
 }
 
 /** By code units, so that the order is the same everywhere. */
-function byText(a: string, b: string): number {
+export function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

@@ -9,7 +9,7 @@ export const REQUESTS_MIN = 200
 const SLICES = 10
 
 /** Cells of a row's state, which one request touches together. */
-const STATE_CELLS = 4
+const STATE_CELLS = 5
 /** The slice the row is in, -1 = none yet. */
 const SLICE = 0
 /** Requests in the window, unweighted. */
@@ -18,6 +18,8 @@ const REQUESTS = 1
 const DUE = 2
 /** Requests in the window when the thresholds were written. */
 const FOUND_FROM = 3
+/** The last slice in which thresholds that were given stand without requests of their own, -1 = none were. */
+const GIVEN_UNTIL = 4
 
 /**
  * The sliding window of every row: a sketch per slice. A row moves on when the first request of a new slice arrives
@@ -31,6 +33,8 @@ export interface Thresholds {
   readonly ensureRows: (rows: number) => void
   /** Counts a duration by its sketch bin. */
   readonly observe: (row: number, bin: number, weight: number) => void
+  /** Gives a new row thresholds to begin with: they stand until its own window has enough requests, or has passed. */
+  readonly begin: (row: number, ns: Float64Array, requests: number) => void
   /** Brings a row up to the present slice. */
   readonly settle: (row: number) => void
   /** Sets the present slice. Time that goes backward stays where it was. */
@@ -92,9 +96,10 @@ export function createThresholds(options: ThresholdsOptions): Thresholds {
     // The slices before the present one count; the one that it replaces still does, for this last time.
     for (let old = from + 1; old < present && old <= from + SLICES; old++) dropSlice(row, old)
     const known = (state[at + REQUESTS] as number) >= REQUESTS_MIN
+    const given = present <= (state[at + GIVEN_UNTIL] as number)
     if (known) write(row)
-    else forget(row)
-    state[at + DUE] = known ? Infinity : REQUESTS_MIN
+    else if (!given) forget(row)
+    state[at + DUE] = known || given ? Infinity : REQUESTS_MIN
     dropSlice(row, present)
   }
 
@@ -104,6 +109,7 @@ export function createThresholds(options: ThresholdsOptions): Thresholds {
       state[row * STATE_CELLS + REQUESTS] = 0
       state[row * STATE_CELLS + DUE] = REQUESTS_MIN
       state[row * STATE_CELLS + FOUND_FROM] = 0
+      state[row * STATE_CELLS + GIVEN_UNTIL] = -1
     }
   }
 
@@ -131,6 +137,14 @@ export function createThresholds(options: ThresholdsOptions): Thresholds {
       // Until the first slice has passed: again at each doubling, which costs nothing and soon finds the true tail.
       write(row)
       state[at + DUE] = requests * 2
+    },
+    begin(row, ns, requests) {
+      if (requests < REQUESTS_MIN) return
+      options.target().set(ns, row * QUANTILES)
+      const at = row * STATE_CELLS
+      state[at + DUE] = Infinity
+      state[at + FOUND_FROM] = requests
+      state[at + GIVEN_UNTIL] = present + SLICES
     },
     settle,
     advance(nowMs) {

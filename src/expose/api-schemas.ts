@@ -1,5 +1,9 @@
+import { advices } from '../model/advice.ts'
+import { patterns } from '../model/patterns.ts'
+import { boundaryComponents } from '../model/boundaries.ts'
 import { phases, grades } from '../model/phases.ts'
 import { bands, classes, outcomes, samplings } from '../model/requests.ts'
+import { languages } from '../model/spans.ts'
 
 // The schemas describe the answers and check the questions. Answers are serialised as they are (server.ts), so a key that
 // a schema lacks is not lost.
@@ -34,7 +38,23 @@ const operationProperties = {
   tail: orNull(record({ phases_mean_ns: meansByPhase })),
   excess_mean_ns: orNull(meansByPhase),
   dominant: orNull(oneOf(phases)),
-  attributed_share: orNull(mean)
+  attributed_share: orNull(mean),
+  unattributed_tail_share: orNull({
+    ...mean,
+    description: 'Of the time of its slowest requests lately'
+  }),
+  advice: {
+    description: 'The one switch that would explain most of that: at most one',
+    ...listOf(record({ advice: oneOf(advices), title: text, text, share: mean }))
+  },
+  patterns: listOf(
+    record({
+      pattern: oneOf(patterns),
+      body: record({ requests_share: mean, mean_ns: mean }),
+      tail: record({ requests_share: mean, mean_ns: mean }),
+      excess_mean_ns: mean
+    })
+  )
 }
 
 const blame = record({
@@ -69,6 +89,70 @@ export const operationsPage = {
   })
 } as const
 
+const targetProperties = {
+  budget: { ...text, description: 'p99, or p99:queue_wait of a phase' },
+  phase: orNull(oneOf(phases)),
+  threshold_ns: ns,
+  allowed_ratio: { type: 'number' }
+}
+const shares = (description: string) => ({
+  description,
+  ...record({ within: { type: 'number' }, over: { type: 'number' }, over_ratio: orNull(mean) })
+})
+const budgetState = record({
+  service: text,
+  operation: text,
+  ...targetProperties,
+  state: {
+    ...oneOf(['within', 'over', 'too_few']),
+    description: 'Of the last window. too_few: not even one of its requests may be over'
+  },
+  recent: shares('Weighted requests of the last window'),
+  total: shares('Weighted requests since the operation was first counted'),
+  dominant: { ...orNull(oneOf(phases)), description: 'What requests over have most more of than those within' }
+})
+
+export const budgetsPage = {
+  description: 'Budgets as in the settings, and their operations, those that spend their budget fastest first',
+  ...record({
+    window_seconds: { type: 'number' },
+    budgets: listOf(
+      record({
+        service: text,
+        operation: text,
+        operations: { type: 'integer', description: 'Operations that it counts now; 0: none came' },
+        targets: listOf(record(targetProperties))
+      })
+    ),
+    states: listOf(budgetState),
+    total: { type: 'integer' },
+    limit: { type: 'integer' },
+    offset: { type: 'integer' }
+  })
+} as const
+
+const boundarySide = record({ service: text, language: oneOf(languages) })
+const boundaryMean = orNull(record({ calls: { type: 'number' }, mean_ns: mean }))
+
+export const boundariesPage = {
+  description: 'What crossing from one service and language to another takes, those with the largest tail excess first',
+  ...record({
+    boundaries: listOf(
+      record({
+        caller: boundarySide,
+        callee: boundarySide,
+        component: oneOf(boundaryComponents),
+        body: boundaryMean,
+        tail: boundaryMean,
+        excess_mean_ns: orNull(mean)
+      })
+    ),
+    total: { type: 'integer' },
+    limit: { type: 'integer' },
+    offset: { type: 'integer' }
+  })
+} as const
+
 export const tailAnswer = {
   description: 'Why the tail of one operation is slow',
   ...record({
@@ -88,6 +172,7 @@ export const tailAnswer = {
       ...listOf(listOf({ type: 'number' }))
     },
     blame: listOf(blame),
+    budgets: listOf(budgetState),
     traces: listOf(retainedTrace)
   })
 } as const
@@ -130,7 +215,8 @@ export const traceAnswer = {
         lead_wait_ns: ns,
         band: orNull(oneOf(bands)),
         phases: byPhase(ns),
-        grades: { type: 'object', propertyNames: oneOf(phases.slice(0, -1)), additionalProperties: byGrade }
+        grades: { type: 'object', propertyNames: oneOf(phases.slice(0, -1)), additionalProperties: byGrade },
+        patterns: { type: 'object', propertyNames: oneOf(patterns), additionalProperties: ns }
       })
     )
   })
@@ -144,7 +230,7 @@ export const traceIdParams = {
 
 export const overviewAnswer = {
   description:
-    'Rows of service, operation, class, requests, p50, p99, dominant phase, mean ns by phase of body and of tail, and the top culprit: service, operation, phase, share',
+    'Rows of service, operation, class, requests, p50, p99, dominant phase, mean ns by phase of body and of tail, the top culprit: service, operation, phase, share; and the budget that is spent fastest: label, state, share over and share allowed',
   ...record({
     version: text,
     started_unix_ms: { type: 'number' },
@@ -204,6 +290,40 @@ export const claimsAnswer = {
       })
     )
   })
+} as const
+
+const historyMeans = orNull(record({ requests: { type: 'number' }, phases_mean_ns: meansByPhase }))
+
+export const historyAnswer = {
+  description:
+    'Points in order of time; stretches without requests have none. body: at or below p50 and ok, tail: above p99, by the thresholds of their time',
+  ...record({
+    service: text,
+    operation: text,
+    from_unix_ms: { type: 'number' },
+    to_unix_ms: { type: 'number' },
+    since_unix_ms: orNull({ type: 'number', description: 'From where history is known at all' }),
+    points: listOf(
+      record({
+        from_unix_ms: { type: 'number' },
+        to_unix_ms: { type: 'number' },
+        requests: { type: 'number' },
+        outcomes: byOutcome,
+        quantiles_ns: record({ p50: mean, p95: mean, p99: orNull(mean), p999: orNull(mean) }),
+        body: historyMeans,
+        tail: historyMeans
+      })
+    ),
+    versions: {
+      description: 'When another service.version began to answer requests',
+      ...listOf(record({ at_unix_ms: { type: 'number' }, version: text }))
+    }
+  })
+} as const
+
+export const linksAnswer = {
+  description: 'Where the page can send its reader',
+  ...record({ prometheus: orNull(text) })
 } as const
 
 export const learnedAnswer = {

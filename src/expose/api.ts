@@ -3,11 +3,23 @@ import { phases } from '../model/phases.ts'
 import { Band, Sampling, bands, outcomes, samplings } from '../model/requests.ts'
 import { type RetainedTrace, type TailTables } from '../model/tail.ts'
 import { type Strings } from '../runtime/strings.ts'
-import { errorAnswer, learnedAnswer, operationsPage, tailAnswer, traceAnswer, traceIdParams } from './api-schemas.ts'
+import {
+  budgetsPage,
+  boundariesPage,
+  errorAnswer,
+  learnedAnswer,
+  operationsPage,
+  tailAnswer,
+  traceAnswer,
+  traceIdParams
+} from './api-schemas.ts'
 import { operationDetails } from './operation-details.ts'
 import { tailExcess } from './overview.ts'
+import { type SendText } from './send-text.ts'
 import { type ExposeSettings } from './settings.ts'
 import { type ExposeSources } from './sources.ts'
+
+const NOT_KEPT = 'no such trace is kept'
 
 interface Page {
   readonly limit: number
@@ -19,33 +31,57 @@ interface OperationName {
 }
 
 /** The JSON API: what `analyze --json` says, of what runs now. */
-export function addApi(app: FastifyInstance, settings: ExposeSettings, sources: ExposeSources, strings: Strings): void {
-  const pageMax = { type: 'integer', minimum: 1, maximum: settings.pageMax }
-  app.get<{ Querystring: Page }>(
-    '/api/v1/operations',
-    {
-      schema: {
-        summary: 'Operations by tail excess',
-        querystring: {
-          type: 'object',
-          properties: {
-            limit: { ...pageMax, default: Math.min(100, settings.pageMax) },
-            offset: { type: 'integer', minimum: 0, default: 0 }
-          }
-        },
-        response: { 200: operationsPage, 400: errorAnswer }
-      }
-    },
-    (request, reply) => {
-      const { limit, offset } = request.query
-      const operations = [...sources.operations()].sort((a, b) => tailExcess(b) - tailExcess(a))
-      return reply.send({
-        operations: operations.slice(offset, offset + limit),
-        total: operations.length,
-        limit,
-        offset
-      })
+export function addApi(
+  app: FastifyInstance,
+  settings: ExposeSettings,
+  sources: ExposeSources,
+  { strings, sendText }: { readonly strings: Strings; readonly sendText: SendText }
+): void {
+  const pageQuery = {
+    type: 'object',
+    properties: {
+      limit: { type: 'integer', minimum: 1, maximum: settings.pageMax, default: Math.min(100, settings.pageMax) },
+      offset: { type: 'integer', minimum: 0, default: 0 }
     }
+  }
+
+  /** A list that is given out in pages; `all` gives it under its key, with what belongs to every page. */
+  function addPages<Key extends string>(
+    { path, ...about }: { readonly path: string; readonly summary: string; readonly response: object },
+    key: Key,
+    all: () => Readonly<Record<Key, readonly object[]>>
+  ): void {
+    const schema = {
+      summary: about.summary,
+      querystring: pageQuery,
+      response: { 200: about.response, 400: errorAnswer }
+    }
+    app.get<{ Querystring: Page }>(path, { schema }, (request, reply) => {
+      const { limit, offset } = request.query
+      const answer = all()
+      const list: readonly object[] = answer[key]
+      return reply.send({ ...answer, [key]: list.slice(offset, offset + limit), total: list.length, limit, offset })
+    })
+  }
+
+  addPages(
+    { path: '/api/v1/operations', summary: 'Operations by tail excess', response: operationsPage },
+    'operations',
+    () => ({ operations: [...sources.operations()].sort((a, b) => tailExcess(b) - tailExcess(a)) })
+  )
+  addPages(
+    { path: '/api/v1/budgets', summary: 'Latency budgets and how they are kept', response: budgetsPage },
+    'states',
+    sources.budgets
+  )
+  addPages(
+    {
+      path: '/api/v1/boundaries',
+      summary: 'Calls between services and languages by tail excess',
+      response: boundariesPage
+    },
+    'boundaries',
+    () => ({ boundaries: sources.boundaries() })
   )
 
   app.get<{ Querystring: OperationName }>(
@@ -84,13 +120,12 @@ export function addApi(app: FastifyInstance, settings: ExposeSettings, sources: 
             }
           }
         },
-        response: { 200: traceAnswer, 400: errorAnswer, 404: errorAnswer }
+        response: { 200: traceAnswer, 400: errorAnswer, 404: errorAnswer, 503: errorAnswer }
       }
     },
     (request, reply) => {
       const id = request.params.id.toLowerCase()
-      const document = request.query.format === 'otlp' ? sources.otlpDocument(id) : sources.traceDocument(id)
-      return document === undefined ? reply.code(404).send({ error: 'no such trace is kept' }) : reply.send(document)
+      return sendText(reply, () => (request.query.format === 'otlp' ? sources.otlp(id) : sources.trace(id)), NOT_KEPT)
     }
   )
 
@@ -120,6 +155,7 @@ function tailOf(name: OperationName, { sources, strings, tracesMax }: TailParts)
     warnings: warningsOf(sampling),
     ...(row !== undefined && operationDetails(sources.tables.operations, row)),
     blame: sources.blame().filter(({ root }) => isIt(root)),
+    budgets: sources.budgets().states.filter(isIt),
     traces: retainedOf(sources.tables, row)
       .slice(0, tracesMax)
       .map((kept) => retainedTrace(kept, sources.versionOf(kept.traceId, name.service)))

@@ -1,3 +1,4 @@
+import { PATTERNS } from '../model/patterns.ts'
 import { PHASES, PHASE_SLOTS } from '../model/phases.ts'
 import { type TailTables } from '../model/tail.ts'
 import { createProtobufWriter, protobufEncoding } from './protobuf-writer.ts'
@@ -22,7 +23,9 @@ export function createExposition(tables: TailTables, { nowMs, nameOf, zeroFirst 
   const firstUse: FirstUses = {
     evidence: createFirstUse(PHASE_SLOTS),
     lead: createFirstUse(1),
-    blame: createFirstUse(PHASES)
+    patterns: createFirstUse(PATTERNS),
+    blame: createFirstUse(PHASES),
+    budget: createFirstUse(PHASES)
   }
   const textLabels = createSeriesLabels(textEncoding, tables, nameOf)
   const protobufLabels = createSeriesLabels(protobufEncoding, tables, nameOf)

@@ -7,12 +7,14 @@ import { errorAnswer, healthAnswer, readyAnswer } from './api-schemas.ts'
 import { exposeCounters } from './counters.ts'
 import { createDurationHistogram } from './duration-histogram.ts'
 import { createExposition } from './exposition.ts'
+import { addHistoryApi } from './history-api.ts'
 import { contentTypes } from './negotiate.ts'
 import { counterFamilies, ownFamilies, type OwnDurations } from './own-families.ts'
 import { addPageApi } from './page-api.ts'
-import { addPage } from './page-files.ts'
+import { addPage, addRunbooks } from './page-files.ts'
 import { createProcessMetrics } from './process-metrics.ts'
 import { createScraper, type Scraper } from './scrape.ts'
+import { createTextSender } from './send-text.ts'
 import { createServer } from './server.ts'
 import { type ExposeSettings } from './settings.ts'
 import { eventLoopTurn, type Turn } from './slice-stream.ts'
@@ -21,6 +23,7 @@ import { createZeroFirst } from './zero-first.ts'
 
 export { keptTraceSources } from './kept-traces.ts'
 export { claimDocument } from './trace-claims.ts'
+export { type TextSlices } from './text-slices.ts'
 export { traceDocument, type Names } from './trace-document.ts'
 export { series, type SeriesFamily } from './series.ts'
 export { type ExposeSources, type ExposeTools, type ClockOffset } from './sources.ts'
@@ -78,12 +81,15 @@ export function createExposer(
     turn
   })
   const app = createServer(settings, tools.log, sources.version)
+  const sendText = createTextSender(turn)
   let draining = false
   app.after(() => {
     addMetrics(app, scraper)
-    addApi(app, settings, sources, tools.strings)
-    addPageApi(app, settings, sources, tools.nowMs)
+    addApi(app, settings, sources, { strings: tools.strings, sendText })
+    addHistoryApi(app, sources, tools.nowMs)
+    addPageApi(app, settings, sources, { nowMs: tools.nowMs, sendText })
     addPage(app)
+    addRunbooks(app)
     addHealth(app, sources, tools.nowMs, () => sources.ready() && !draining)
   })
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
 import { phases } from '../model/phases.ts'
-import { type ExposeSources, type OperationSummary } from './sources.ts'
+import { type BudgetState, type ExposeSources, type OperationSummary } from './sources.ts'
 
 const compress = promisify(gzip)
 /** However many people look, an overview is made once in this time. */
@@ -56,6 +56,7 @@ function overviewOf(sources: ExposeSources, operationsMax: number, filter: strin
     .map((summary) => ({ summary, excessNs: tailExcess(summary) }))
     .sort((a, b) => b.excessNs - a.excessNs)
   const culpritOf = topCulprits(sources)
+  const budgetOf = fastestSpent(sources)
   return {
     version: sources.version,
     started_unix_ms: sources.startedMs,
@@ -65,7 +66,11 @@ function overviewOf(sources: ExposeSources, operationsMax: number, filter: strin
     total: operations.length,
     operations: operations
       .slice(0, operationsMax)
-      .map(({ summary }) => [...rowOf(summary), culpritOf.get(nameOf(summary)) ?? null])
+      .map(({ summary }) => [
+        ...rowOf(summary),
+        culpritOf.get(nameOf(summary)) ?? null,
+        budgetOf.get(nameOf(summary)) ?? null
+      ])
   }
 }
 
@@ -85,6 +90,22 @@ function topCulprits(sources: ExposeSources): ReadonlyMap<string, Culprit> {
     top.set(name, [culprit.service, culprit.operation, culprit.phase, Math.round(share * 1e3) / 1e3])
   }
   return top
+}
+
+type Spent = readonly [budget: string, state: string, over: number | null, allowed: number]
+
+/** Of each operation's targets the one whose share is spent fastest: that comes first. */
+function fastestSpent(sources: ExposeSources): ReadonlyMap<string, Spent> {
+  const spent = new Map<string, Spent>()
+  for (const target of sources.budgets().states) {
+    const name = nameOf(target)
+    if (!spent.has(name)) spent.set(name, spentOf(target))
+  }
+  return spent
+}
+
+function spentOf({ budget, state, recent, allowed_ratio: allowed }: BudgetState): Spent {
+  return [budget, state, recent.over_ratio === null ? null : Math.round(recent.over_ratio * 1e4) / 1e4, allowed]
 }
 
 const nameOf = ({ service, operation }: { readonly service: string; readonly operation: string }): string =>

@@ -18,7 +18,18 @@ export function ownFamilies(
   nameOf: (id: number) => string,
   durations: OwnDurations
 ): SampledFamily[] {
+  const budgetOperations = tables.budgets.operations()
   return [
+    {
+      family: series.budgetOperations,
+      samples: tables.budgets.budgets.map(({ service, operation }, i) => ({
+        labels: [
+          ['service_pattern', service],
+          ['operation_pattern', operation]
+        ],
+        value: budgetOperations[i] ?? 0
+      }))
+    },
     {
       family: series.sampling,
       samples: tables.samplings().map(({ service, sampling }) => ({

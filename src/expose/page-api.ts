@@ -1,11 +1,19 @@
 import { type FastifyInstance } from 'fastify'
-import { claimsAnswer, errorAnswer, overviewAnswer, traceIdParams, waterfallAnswer } from './api-schemas.ts'
+import {
+  claimsAnswer,
+  errorAnswer,
+  linksAnswer,
+  overviewAnswer,
+  traceIdParams,
+  waterfallAnswer
+} from './api-schemas.ts'
 import { createOverview } from './overview.ts'
 import { sendCached } from './page-files.ts'
+import { type SendText } from './send-text.ts'
 import { type ExposeSettings } from './settings.ts'
 import { type ExposeSources } from './sources.ts'
 
-const NOT_KEPT = { error: 'no such trace is kept' }
+const NOT_KEPT = 'no such trace is kept'
 /** Longer than any name that is kept. */
 const FILTER_CHARS_MAX = 1_024
 
@@ -14,7 +22,7 @@ export function addPageApi(
   app: FastifyInstance,
   settings: ExposeSettings,
   sources: ExposeSources,
-  nowMs: () => number
+  { nowMs, sendText }: { readonly nowMs: () => number; readonly sendText: SendText }
 ): void {
   const overview = createOverview({ sources, operationsMax: settings.pageMax, nowMs })
   app.get<{ Querystring: { filter: string } }>(
@@ -36,18 +44,24 @@ export function addPageApi(
     }
   )
 
+  app.get(
+    '/api/v1/links',
+    { schema: { summary: 'Where the page can send its reader', response: { 200: linksAnswer } } },
+    (_request, reply) => reply.send({ prometheus: settings.prometheusUrl || null })
+  )
+
   app.get<{ Params: { id: string } }>(
     '/api/v1/traces/:id/waterfall',
     {
       schema: {
         summary: 'One kept trace to draw, in columns',
         params: traceIdParams,
-        response: { 200: waterfallAnswer, 400: errorAnswer, 404: errorAnswer }
+        response: { 200: waterfallAnswer, 400: errorAnswer, 404: errorAnswer, 503: errorAnswer }
       }
     },
     (request, reply) => {
-      const waterfall = sources.waterfall(request.params.id.toLowerCase(), settings.waterfallSpansMax)
-      return waterfall === undefined ? reply.code(404).send(NOT_KEPT) : reply.send(waterfall)
+      const id = request.params.id.toLowerCase()
+      return sendText(reply, () => sources.waterfall(id, settings.waterfallSpansMax), NOT_KEPT)
     }
   )
 
@@ -62,12 +76,12 @@ export function addPageApi(
           required: ['span_id'],
           properties: { span_id: { type: 'string', pattern: '^[0-9a-f]{16}$', description: '16 hex digits' } }
         },
-        response: { 200: claimsAnswer, 400: errorAnswer, 404: errorAnswer }
+        response: { 200: claimsAnswer, 400: errorAnswer, 404: errorAnswer, 503: errorAnswer }
       }
     },
     (request, reply) => {
-      const claims = sources.claims(request.params.id.toLowerCase(), request.query.span_id)
-      return claims === undefined ? reply.code(404).send({ error: 'no such span is kept' }) : reply.send(claims)
+      const id = request.params.id.toLowerCase()
+      return sendText(reply, () => sources.claims(id, request.query.span_id), 'no such span is kept')
     }
   )
 }

@@ -51,6 +51,17 @@ export function addPage(app: FastifyInstance, folder = new URL('page/', import.m
   }
 }
 
+/** Runbooks as they are shipped, under /runbooks/: alerts link here unless told otherwise. As plain text, so that a browser shows them. */
+export function addRunbooks(app: FastifyInstance, folder = new URL('../../deploy/runbooks/', import.meta.url)): void {
+  for (const name of readdirSync(folder)) {
+    if (extname(name) !== '.md') continue
+    const file = readPageFile(new URL(name, folder), 'text/plain; charset=utf-8')
+    const handler = (request: FastifyRequest, reply: FastifyReply): FastifyReply => answer(file, request, reply)
+    app.route({ method: ['GET', 'HEAD'], url: `/runbooks/${name}`, schema: { hide: true }, handler })
+    if (name === 'README.md') app.route({ method: ['GET', 'HEAD'], url: '/runbooks/', schema: { hide: true }, handler })
+  }
+}
+
 function readPageFile(url: URL, type: string): PageFile {
   const plain = readFileSync(url)
   const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`

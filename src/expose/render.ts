@@ -1,5 +1,8 @@
+import { BUDGET_RESULTS } from '../model/budgets.ts'
 import { createExactSums } from '../runtime/exact-sums.ts'
 import { SKETCH_BINS } from '../runtime/sketch.ts'
+import { PATTERNS } from '../model/patterns.ts'
+import { BOUNDARY_BANDS, BOUNDARY_BUCKETS, BOUNDARY_COMPONENTS, boundaryBounds } from '../model/boundaries.ts'
 import { GRADES, PHASES, Phase, PHASE_SLOTS } from '../model/phases.ts'
 import { BANDS, OUTCOMES, QUANTILES } from '../model/requests.ts'
 import { DURATION_BUCKETS, durationBounds, type TailTables } from '../model/tail.ts'
@@ -30,8 +33,12 @@ export interface FirstUses {
   readonly evidence: FirstUse
   /** One cell an operation. */
   readonly lead: FirstUse
+  /** PATTERNS an operation. */
+  readonly patterns: FirstUse
   /** PHASES a blame slot. */
   readonly blame: FirstUse
+  /** PHASES a budget row. */
+  readonly budget: FirstUse
 }
 
 /** Writes one row's series of one family. All of a row is read in one slice, so a histogram agrees with itself. */
@@ -46,13 +53,22 @@ const operationFamilies: readonly (readonly [SeriesFamily, RowWriter])[] = [
   [series.requests, writeRequests],
   [series.phaseSeconds, writePhases],
   [series.phaseEvidence, writeEvidence],
+  [series.patternSeconds, writePatternSeconds],
+  [series.patternRequests, writePatternRequests],
   [series.leadSeconds, writeLead],
   [series.thresholds, writeThresholds],
-  [series.partial, writePartial]
+  [series.partial, writePartial],
+  [series.advice, writeAdvice]
 ]
 const blameFamilies: readonly (readonly [SeriesFamily, RowWriter])[] = [
   [series.blameSeconds, writeBlameSeconds],
   [series.blameRequests, writeBlameRequests]
+]
+const budgetFamilies: readonly (readonly [SeriesFamily, RowWriter])[] = [
+  [series.budgetRequests, writeBudgetRequests],
+  [series.budgetPhaseSeconds, writeBudgetPhases],
+  [series.budgetThreshold, writeBudgetThreshold],
+  [series.budgetAllowedRatio, writeBudgetAllowed]
 ]
 
 /** Every series of the tables, family by family. */
@@ -76,6 +92,40 @@ export function* renderTables<Labels>(view: TableView<Labels>): Slices {
     }
     writer.end()
   }
+  for (const [family, write] of budgetFamilies) {
+    writer.begin(family)
+    for (let row = 0; row < tables.budgets.rows; row++) {
+      if (tables.budgets.live[row] !== 1) continue
+      write(view, row, zeroFirst.hides(tables.budgets.createdMs[row] as number, nowMs))
+      if (writer.pending() >= SLICE_BYTES) yield writer.take()
+    }
+    writer.end()
+  }
+  yield* renderBoundaries(view)
+}
+
+function* renderBoundaries<Labels>(view: TableView<Labels>): Slices {
+  const { tables, labels, writer, zeroFirst, nowMs } = view
+  writer.begin(series.boundary)
+  for (let cell = 0; cell < tables.boundaries.rows * BOUNDARY_COMPONENTS; cell++) {
+    const { live, sinceMs, buckets, ns } = tables.boundaries
+    if (live[cell] !== 1) continue
+    const hidden = zeroFirst.hides(sinceMs[cell] as number, nowMs)
+    for (let histogram = cell * BOUNDARY_BANDS; histogram < (cell + 1) * BOUNDARY_BANDS; histogram++) {
+      writer.histogram(labels.boundary(histogram), {
+        bounds: boundaryBounds,
+        counts: hidden ? zeros : buckets,
+        first: hidden ? 0 : histogram * BOUNDARY_BUCKETS,
+        sums: hidden ? zeroSums : ns,
+        sum: hidden ? 0 : histogram,
+        native: false,
+        sketch: undefined,
+        exemplars: undefined
+      })
+    }
+    if (writer.pending() >= SLICE_BYTES) yield writer.take()
+  }
+  writer.end()
 }
 
 function writeDurations<Labels>({ tables, labels, writer }: TableView<Labels>, row: number, hidden: boolean): void {
@@ -146,6 +196,46 @@ function writeLead<Labels>(view: TableView<Labels>, row: number, hidden: boolean
   }
 }
 
+function writePatternSeconds<Labels>(view: TableView<Labels>, row: number, hidden: boolean): void {
+  eachPattern(view, row, hidden, (cell, cellLabels, shown) => {
+    const { labels, writer, tables } = view
+    if (shown) writer.seconds(labels.row(row), cellLabels, tables.operations.patternNs, cell)
+    else writer.number(labels.row(row), cellLabels, 0)
+  })
+}
+
+function writePatternRequests<Labels>(view: TableView<Labels>, row: number, hidden: boolean): void {
+  eachPattern(view, row, hidden, (cell, cellLabels, shown) => {
+    const { labels, writer, tables } = view
+    writer.number(labels.row(row), cellLabels, shown ? (tables.operations.patternRequests[cell] as number) : 0)
+  })
+}
+
+/** A pattern gets its series, both bands and both families at once, when it is first seen. */
+function eachPattern<Labels>(
+  { tables, labels, zeroFirst, firstUse, nowMs }: TableView<Labels>,
+  row: number,
+  hidden: boolean,
+  write: (cell: number, cellLabels: Labels, shown: boolean) => void
+): void {
+  const { patternRequests, createdMs } = tables.operations
+  const madeMs = hidden ? (createdMs[row] as number) : nowMs
+  const cells = blameBands.length * PATTERNS
+  firstUse.patterns.enter(row, createdMs[row] as number)
+  for (let pattern = 0; pattern < PATTERNS; pattern++) {
+    let used = false
+    for (let cell = pattern; cell < cells; cell += PATTERNS) {
+      if (patternRequests[row * cells + cell] !== 0) used = true
+    }
+    const sinceMs = firstUse.patterns.since(row, pattern, used, madeMs)
+    if (Number.isNaN(sinceMs)) continue
+    const shown = !zeroFirst.hides(sinceMs, nowMs)
+    for (let cell = pattern; cell < cells; cell += PATTERNS) {
+      write(row * cells + cell, labels.cells.patterns[cell] as Labels, shown)
+    }
+  }
+}
+
 function writeThresholds<Labels>({ tables, labels, writer }: TableView<Labels>, row: number): void {
   for (let quantile = 0; quantile < QUANTILES; quantile++) {
     const ns = tables.operations.thresholdNs[row * QUANTILES + quantile] as number
@@ -155,6 +245,12 @@ function writeThresholds<Labels>({ tables, labels, writer }: TableView<Labels>, 
 
 function writePartial<Labels>({ tables, labels, writer }: TableView<Labels>, row: number, hidden: boolean): void {
   writer.number(labels.row(row), labels.none, hidden ? 0 : (tables.operations.partial[row] as number))
+}
+
+/** An operation's advice may change or end: then the series of the old one is gone. */
+function writeAdvice<Labels>({ tables, labels, writer }: TableView<Labels>, row: number): void {
+  const advice = labels.cells.advice[tables.advice.of(row)]
+  if (advice !== undefined) writer.number(labels.row(row), advice, 1)
 }
 
 function writeBlameSeconds<Labels>(view: TableView<Labels>, slot: number, hidden: boolean): void {
@@ -195,4 +291,47 @@ function eachBlame<Labels>(
       write(first + cell, labels.cells.blame[cell] as Labels, shown)
     }
   }
+}
+
+function writeBudgetRequests<Labels>(
+  { tables, labels, writer }: TableView<Labels>,
+  row: number,
+  hidden: boolean
+): void {
+  const { requests } = tables.budgets
+  for (let result = 0; result < BUDGET_RESULTS; result++) {
+    const value = hidden ? 0 : (requests[row * BUDGET_RESULTS + result] as number)
+    writer.number(labels.budget(row), labels.cells.budgetRequests[result] as Labels, value)
+  }
+}
+
+/** A phase gets its series, within and over at once, when any request had time of it. */
+function writeBudgetPhases<Labels>(view: TableView<Labels>, row: number, hidden: boolean): void {
+  const { tables, labels, writer, zeroFirst, firstUse, nowMs } = view
+  const { phaseNs, createdMs } = tables.budgets
+  const first = row * BUDGET_RESULTS * PHASES
+  const madeMs = hidden ? (createdMs[row] as number) : nowMs
+  firstUse.budget.enter(row, createdMs[row] as number)
+  for (let phase = 0; phase < PHASES; phase++) {
+    let used = false
+    for (let cell = phase; cell < BUDGET_RESULTS * PHASES; cell += PHASES) {
+      if (phaseNs.low[first + cell] !== 0 || phaseNs.high[first + cell] !== 0) used = true
+    }
+    const sinceMs = firstUse.budget.since(row, phase, used, madeMs)
+    if (Number.isNaN(sinceMs)) continue
+    const shown = !zeroFirst.hides(sinceMs, nowMs)
+    for (let cell = phase; cell < BUDGET_RESULTS * PHASES; cell += PHASES) {
+      const cellLabels = labels.cells.budgetPhases[cell] as Labels
+      if (shown) writer.seconds(labels.budget(row), cellLabels, phaseNs, first + cell)
+      else writer.number(labels.budget(row), cellLabels, 0)
+    }
+  }
+}
+
+function writeBudgetThreshold<Labels>({ tables, labels, writer }: TableView<Labels>, row: number): void {
+  writer.number(labels.budget(row), labels.none, (tables.budgets.target[row]?.thresholdNs ?? NaN) / 1e9)
+}
+
+function writeBudgetAllowed<Labels>({ tables, labels, writer }: TableView<Labels>, row: number): void {
+  writer.number(labels.budget(row), labels.none, tables.budgets.target[row]?.allowedRatio ?? NaN)
 }

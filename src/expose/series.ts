@@ -1,5 +1,10 @@
+import { budgetResults } from '../model/budgets.ts'
+import { advices } from '../model/advice.ts'
+import { boundaryBands, boundaryComponents } from '../model/boundaries.ts'
 import { bands, outcomes, quantiles, samplings } from '../model/requests.ts'
+import { patterns } from '../model/patterns.ts'
 import { grades, phases } from '../model/phases.ts'
+import { languages } from '../model/spans.ts'
 
 export type SeriesType = 'counter' | 'gauge' | 'histogram' | 'unknown'
 
@@ -16,7 +21,7 @@ export interface SeriesFamily {
 
 const operation = ['service_name', 'operation'] as const
 const culprit = ['root_service_name', 'root_operation', 'culprit_service_name', 'culprit_operation'] as const
-/** Bands of blame, in the order of the blame table. */
+/** Bands of blame and of patterns, in the order of their tables. */
 export const blameBands = ['le_p50', 'gt_p99'] as const
 const provable = phases.slice(0, -1)
 
@@ -69,6 +74,22 @@ export const series = {
     labels: [...culprit, 'phase', 'band'],
     values: { phase: phases, band: blameBands }
   },
+  patternSeconds: {
+    name: 'tail_pattern_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: "Requests' own critical-path time that retries, hedges or stragglers cost. It is in the phases too. Series appear on first use.",
+    labels: [...operation, 'pattern', 'band'],
+    values: { pattern: patterns, band: blameBands }
+  },
+  patternRequests: {
+    name: 'tail_pattern_requests_total',
+    type: 'counter',
+    unit: '',
+    help: 'Requests with any such time of this pattern.',
+    labels: [...operation, 'pattern', 'band'],
+    values: { pattern: patterns, band: blameBands }
+  },
   leadSeconds: {
     name: 'tail_lead_seconds_total',
     type: 'counter',
@@ -93,6 +114,43 @@ export const series = {
     help: 'Requests with a hole: the span of an instrumented peer is missing below them.',
     labels: operation
   },
+  budgetRequests: {
+    name: 'tail_budget_requests_total',
+    type: 'counter',
+    unit: '',
+    help: 'Requests within and over each target of the latency budgets. Failures count only where they are over. Never moves: made for alerts.',
+    labels: [...operation, 'budget', 'result'],
+    values: { result: budgetResults }
+  },
+  budgetPhaseSeconds: {
+    name: 'tail_budget_phase_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'Time of those requests by what it went to. Series appear on first use.',
+    labels: [...operation, 'budget', 'result', 'phase'],
+    values: { result: budgetResults, phase: phases }
+  },
+  budgetThreshold: {
+    name: 'tail_budget_threshold_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long a request (or its phase) may take to be within the target. Every replica says it: never sum.',
+    labels: [...operation, 'budget']
+  },
+  budgetAllowedRatio: {
+    name: 'tail_budget_allowed_ratio',
+    type: 'gauge',
+    unit: '',
+    help: 'Share of the requests that may be over the target. Every replica says it: never sum.',
+    labels: [...operation, 'budget']
+  },
+  budgetOperations: {
+    name: 'tail_budget_operations',
+    type: 'gauge',
+    unit: '',
+    help: 'Operations that each budget of the settings counts now. 0: no request that it is for has come.',
+    labels: ['service_pattern', 'operation_pattern']
+  },
   sampling: {
     name: 'tail_sampling_info',
     type: 'gauge',
@@ -100,6 +158,27 @@ export const series = {
     help: 'How the requests of a service were chosen before they came here. Always 1.',
     labels: ['service_name', 'sampling'],
     values: { sampling: samplings }
+  },
+  advice: {
+    name: 'tail_advice_info',
+    type: 'gauge',
+    unit: '',
+    help: 'The one switch that would explain most of the unattributed time of an operation. Always 1.',
+    labels: [...operation, 'advice'],
+    values: { advice: advices }
+  },
+  boundary: {
+    name: 'tail_boundary_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'What calls from one service and language to another take beside the work itself, in the body and in the tail of the requests that pay. Series appear on first use.',
+    labels: ['caller_service_name', 'caller_language', 'callee_service_name', 'callee_language', 'component', 'band'],
+    values: {
+      caller_language: languages,
+      callee_language: languages,
+      component: boundaryComponents,
+      band: boundaryBands
+    }
   },
   clockOffset: {
     name: 'tail_clock_offset_seconds',

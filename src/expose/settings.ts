@@ -56,8 +56,20 @@ export const exposeSection = section({
     .default(50_000)
     .describe(
       'Spans of one trace that the page is given to draw, the first by start. About 150 bytes each, uncompressed.'
+    ),
+  prometheus_url: z
+    .string()
+    .max(2_048)
+    .refine((url) => url === '' || isHttpUrl(url), 'expected a URL like http://prometheus:9090')
+    .default('')
+    .describe(
+      'Where readers of the page reach the Prometheus that scrapes this. With it every number links to its query there; without it the query is shown to be copied.'
     )
 })
+
+function isHttpUrl(text: string): boolean {
+  return /^https?:$/.test(URL.parse(text)?.protocol ?? '')
+}
 
 export interface ExposeSettings {
   readonly host: string
@@ -70,6 +82,8 @@ export interface ExposeSettings {
   readonly tracesMax: number
   readonly pageMax: number
   readonly waterfallSpansMax: number
+  /** Empty = none. */
+  readonly prometheusUrl: string
 }
 
 export function exposeSettings(parsed: z.output<typeof exposeSection>): ExposeSettings {
@@ -83,6 +97,7 @@ export function exposeSettings(parsed: z.output<typeof exposeSection>): ExposeSe
     connectionsMax: parsed.connections_max,
     tracesMax: parsed.traces_max,
     pageMax: parsed.page_max,
-    waterfallSpansMax: parsed.waterfall_spans_max
+    waterfallSpansMax: parsed.waterfall_spans_max,
+    prometheusUrl: parsed.prometheus_url
   }
 }

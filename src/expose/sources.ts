@@ -1,5 +1,6 @@
 import { type CounterSample } from '../runtime/counters.ts'
 import { type TailTables } from '../model/tail.ts'
+import { type TextSlices } from './text-slices.ts'
 import { type Names } from './trace-document.ts'
 
 /** What the clock of host `to` shows while that of `from` shows 0. */
@@ -29,6 +30,24 @@ export interface BlameSummary {
   readonly share: number | null
 }
 
+/** One operation against one target of its budget; expose hands on the rest of its keys. */
+export interface BudgetState {
+  readonly service: string
+  readonly operation: string
+  /** The label. */
+  readonly budget: string
+  readonly allowed_ratio: number
+  readonly state: string
+  readonly recent: { readonly over_ratio: number | null }
+}
+
+/** Latency budgets as the settings have them, and how operations keep them: those that spend fastest first. */
+export interface BudgetsSummary {
+  readonly window_seconds: number
+  readonly budgets: readonly object[]
+  readonly states: readonly BudgetState[]
+}
+
 /** Everything that expose shows. It only reads. */
 export interface ExposeSources {
   readonly tables: TailTables
@@ -37,14 +56,24 @@ export interface ExposeSources {
   readonly memory: () => Readonly<Record<string, number>>
   readonly clockOffsets: () => readonly ClockOffset[]
   readonly learned: () => object
-  readonly traceDocument: (traceId: string) => object | undefined
-  readonly otlpDocument: (traceId: string) => object | undefined
-  readonly waterfall: (traceId: string, spansMax: number) => object | undefined
-  readonly claims: (traceId: string, spanId: string) => object | undefined
+  /** Points and version changes of an operation; undefined for one that history never heard of. */
+  readonly history: (
+    service: string,
+    operation: string,
+    range: { readonly fromMs: number; readonly toMs: number; readonly pointsMax: number }
+  ) => object | undefined
+  /** A kept trace as `analyze --json` shows it, as OTLP/JSON, to draw, and the claims on one span. One at a time. */
+  readonly trace: (traceId: string) => TextSlices
+  readonly otlp: (traceId: string) => TextSlices
+  readonly waterfall: (traceId: string, spansMax: number) => TextSlices
+  readonly claims: (traceId: string, spanId: string) => TextSlices
   /** `service.version` of a service in a kept trace, where it said one. */
   readonly versionOf: (traceId: string, service: string) => string | undefined
   readonly operations: () => readonly OperationSummary[]
   readonly blame: () => readonly BlameSummary[]
+  readonly budgets: () => BudgetsSummary
+  /** `boundaries` of `analyze --json`. */
+  readonly boundaries: () => readonly object[]
   readonly ready: () => boolean
   readonly version: string
   readonly startedMs: number

@@ -1,10 +1,12 @@
 import { Fault } from '../runtime/fault.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { type Decomposition } from '../model/decomposition.ts'
+import { PATTERNS, patterns } from '../model/patterns.ts'
 import { GRADES, PHASES, PHASE_SLOTS, Phase, grades, phases } from '../model/phases.ts'
 import { Band, bands, classes, outcomes } from '../model/requests.ts'
 import { type Resources, type TraceColumns } from '../model/spans.ts'
 import { spanIdHex, traceIdHex } from './hex.ts'
+import { listText, objectText } from './text-slices.ts'
 import { unixNano } from './unix-nano.ts'
 
 export interface Names {
@@ -17,18 +19,45 @@ export interface Names {
  * or `none` where its operation has no thresholds. Of a detailed decomposition only.
  */
 export function traceDocument(decomposition: Decomposition, bandOf: Uint8Array | undefined, names: Names): object {
+  const lists = listsOf(decomposition, bandOf, names).map(({ key, n, item }): [string, unknown[]] => [
+    key,
+    Array.from({ length: n }, (_, index) => item(index))
+  ])
+  return { ...headOf(decomposition, names), ...Object.fromEntries(lists) }
+}
+
+/** The same as text, in slices. */
+export function traceText(
+  decomposition: Decomposition,
+  bandOf: Uint8Array | undefined,
+  names: Names
+): Generator<string> {
+  return objectText(
+    Object.entries(headOf(decomposition, names)).map(([key, value]) => [key, () => value as unknown]),
+    listsOf(decomposition, bandOf, names).map(({ key, n, item }) => [key, () => listText(n, item)])
+  )
+}
+
+function headOf(decomposition: Decomposition, names: Names): object {
   const { trace, own, complete } = decomposition
   if (own.inProcessChildrenNs.length < trace.n)
     throw new Fault('BUG', 'a trace document needs a detailed decomposition')
-  return {
-    trace_id: traceIdHex(trace.traceId, 0),
-    complete,
-    root: rootOf(decomposition, names),
-    critical_path: criticalPath(decomposition),
-    blame: blameOf(decomposition, names),
-    spans: spansOf(decomposition, names),
-    requests: requestsOf(decomposition, bandOf, names)
-  }
+  return { trace_id: traceIdHex(trace.traceId, 0), complete, root: rootOf(decomposition, names) }
+}
+
+interface List {
+  readonly key: string
+  readonly n: number
+  readonly item: (index: number) => object
+}
+
+function listsOf(decomposition: Decomposition, bandOf: Uint8Array | undefined, names: Names): List[] {
+  return [
+    { key: 'critical_path', ...criticalPath(decomposition) },
+    { key: 'blame', ...blameOf(decomposition, names) },
+    { key: 'spans', ...spansOf(decomposition, names) },
+    { key: 'requests', ...requestsOf(decomposition, bandOf, names) }
+  ]
 }
 
 function rootOf({ trace, root, rootRequest, requests }: Decomposition, { strings, resources }: Names): object | null {
@@ -44,16 +73,16 @@ function rootOf({ trace, root, rootRequest, requests }: Decomposition, { strings
   }
 }
 
-function criticalPath({ trace, path }: Decomposition): object[] {
-  return rows(path.n, (section) => ({
+function criticalPath({ trace, path }: Decomposition): Items {
+  return items(path.n, (section) => ({
     span_id: spanIdHex(trace.spanId, path.span[section] as number),
     start_unix_nano: unixNano(trace, path.startNs[section] as number),
     end_unix_nano: unixNano(trace, path.endNs[section] as number)
   }))
 }
 
-function blameOf({ trace, blame }: Decomposition, { strings }: Names): object[] {
-  return rows(blame.n, (row) => ({
+function blameOf({ trace, blame }: Decomposition, { strings }: Names): Items {
+  return items(blame.n, (row) => ({
     span_id: spanIdHex(trace.spanId, blame.span[row] as number),
     service: strings.text(blame.service[row] as number),
     operation: strings.text(blame.operation[row] as number),
@@ -63,8 +92,8 @@ function blameOf({ trace, blame }: Decomposition, { strings }: Names): object[] 
   }))
 }
 
-function spansOf({ trace, own }: Decomposition, { strings, resources }: Names): object[] {
-  return rows(trace.n, (span) => ({
+function spansOf({ trace, own }: Decomposition, { strings, resources }: Names): Items {
+  return items(trace.n, (span) => ({
     span_id: spanIdHex(trace.spanId, span),
     service: strings.text(resources.service[trace.resource[span] as number] as number),
     name: strings.text(trace.name[span] as number),
@@ -74,8 +103,8 @@ function spansOf({ trace, own }: Decomposition, { strings, resources }: Names): 
   }))
 }
 
-function requestsOf({ trace, requests }: Decomposition, bandOf: Uint8Array | undefined, { strings }: Names): object[] {
-  return rows(requests.n, (request) => {
+function requestsOf({ trace, requests }: Decomposition, bandOf: Uint8Array | undefined, { strings }: Names): Items {
+  return items(requests.n, (request) => {
     const band = bandOf?.[request] ?? Band.none
     return {
       span_id: spanIdHex(trace.spanId, requests.span[request] as number),
@@ -87,7 +116,8 @@ function requestsOf({ trace, requests }: Decomposition, bandOf: Uint8Array | und
       lead_wait_ns: requests.leadNs[request] as number,
       band: band === Band.none ? null : bands[band],
       phases: phasesOf(requests.phaseNs, request),
-      grades: gradesOf(requests.phaseNs, request)
+      grades: gradesOf(requests.phaseNs, request),
+      patterns: patternsOf(requests.patternNs, request)
     }
   })
 }
@@ -111,6 +141,12 @@ function gradesOf(phaseNs: Float64Array, row: number): Record<string, Record<str
   return graded
 }
 
+/** Of the patterns above 0. */
+function patternsOf(patternNs: Float64Array, row: number): Record<string, number> {
+  const times = patterns.map((pattern, at): [string, number] => [pattern, patternNs[row * PATTERNS + at] as number])
+  return Object.fromEntries(times.filter(([, ns]) => ns > 0))
+}
+
 function phaseTotal(phaseNs: Float64Array, row: number, phase: number): number {
   const first = row * PHASE_SLOTS + phase * GRADES
   let total = 0
@@ -118,9 +154,9 @@ function phaseTotal(phaseNs: Float64Array, row: number, phase: number): number {
   return total
 }
 
-function rows(count: number, row: (index: number) => object): object[] {
-  return Array.from({ length: count }, (_, index) => row(index))
-}
+type Items = Omit<List, 'key'>
+
+const items = (n: number, item: (index: number) => object): Items => ({ n, item })
 
 function durationNs(trace: TraceColumns, span: number): number {
   return (trace.endNs[span] as number) - (trace.startNs[span] as number)

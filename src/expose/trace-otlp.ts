@@ -1,6 +1,7 @@
-import { languages, type TraceColumns, Evidence, type Wants } from '../model/spans.ts'
+import { Language, languages, type TraceColumns, Evidence, type Wants } from '../model/spans.ts'
 import { Outcome } from '../model/requests.ts'
 import { spanIdHex, traceIdHex } from './hex.ts'
+import { listText } from './text-slices.ts'
 import { type Names } from './trace-document.ts'
 import { unixNano } from './unix-nano.ts'
 
@@ -18,21 +19,29 @@ interface SpanEvent {
 }
 
 /**
- * A kept trace as an OTLP/JSON export request, for Jaeger, Tempo or otel-desktop-viewer. Of attributes and events it has what
- * evidence is made of (`wants`), because nothing else is kept.
+ * A kept trace as an OTLP/JSON export request, for Jaeger, Tempo or otel-desktop-viewer, in slices. Of attributes and events it
+ * has what evidence is made of (`wants`), because nothing else is kept.
  */
-export function otlpDocument(trace: TraceColumns, wants: Wants, names: Names): object {
-  const bySender = new Map<number, Map<number, object[]>>()
+export function* otlpText(trace: TraceColumns, wants: Wants, names: Names): Generator<string> {
+  const bySender = new Map<number, Map<number, number[]>>()
   for (let row = 0; row < trace.n; row++) {
-    const scopes = entryOf(bySender, trace.resource[row] as number, () => new Map<number, object[]>())
-    entryOf(scopes, trace.scope[row] as number, (): object[] => []).push(spanOf(trace, row, wants, names))
+    const scopes = entryOf(bySender, trace.resource[row] as number, () => new Map<number, number[]>())
+    entryOf(scopes, trace.scope[row] as number, (): number[] => []).push(row)
   }
-  return {
-    resourceSpans: [...bySender].map(([resource, scopes]) => ({
-      resource: { attributes: resourceAttributes(resource, names) },
-      scopeSpans: [...scopes].map(([scope, spans]) => ({ scope: { name: names.strings.text(scope) }, spans }))
-    }))
+  let before = '{"resourceSpans":['
+  for (const [resource, scopes] of bySender) {
+    yield `${before}{"resource":${JSON.stringify({ attributes: resourceAttributes(resource, names) })},"scopeSpans":[`
+    before = ''
+    for (const [scope, rows] of scopes) {
+      yield `${before}{"scope":${JSON.stringify({ name: names.strings.text(scope) })},"spans":`
+      yield* listText(rows.length, (i) => spanOf(trace, rows[i] as number, wants, names))
+      yield '}'
+      before = ','
+    }
+    yield ']}'
+    before = ','
   }
+  yield ']}'
 }
 
 function entryOf<V>(map: Map<number, V>, key: number, make: () => V): V {
@@ -50,7 +59,7 @@ function resourceAttributes(row: number, { strings, resources }: Names): Attribu
     ['service.version', strings.text(version[row] as number)],
     ['service.instance.id', strings.text(process[row] as number)],
     ['host.name', strings.text(host[row] as number)],
-    ['telemetry.sdk.language', languages[language[row] as number] ?? '']
+    ['telemetry.sdk.language', language[row] === Language.unknown ? '' : (languages[language[row] as number] ?? '')]
   ]
   return texts.filter(([, text]) => text !== '').map(([key, text]) => ({ key, value: { stringValue: text } }))
 }

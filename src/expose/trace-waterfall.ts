@@ -2,6 +2,7 @@ import { type Decomposition } from '../model/decomposition.ts'
 import { Phase, PHASE_SLOTS, phases, GRADES, grades } from '../model/phases.ts'
 import { Band, bands, outcomes } from '../model/requests.ts'
 import { spanIdHex, traceIdHex } from './hex.ts'
+import { objectText } from './text-slices.ts'
 import { type Names } from './trace-document.ts'
 import { unixNano } from './unix-nano.ts'
 
@@ -14,13 +15,14 @@ export type UsualOf = (service: number, operation: number) => Usual | undefined
 
 /**
  * A trace to draw: columns instead of objects, names as indexes, the first `spansMax` spans by start. Times are ns after the
- * first start, on the clock of the critical path. Own times come as (span, phase and grade, ns), zeros left out.
+ * first start, on the clock of the critical path. Own times come as (span, phase and grade, ns), zeros left out. As text, a column
+ * a slice.
  */
-export function waterfallDocument(
+export function waterfallText(
   decomposition: Decomposition,
   { bandOf, usualOf, spansMax }: { bandOf: Uint8Array | undefined; usualOf: UsualOf; spansMax: number },
   { strings, resources }: Names
-): object {
+): Generator<string> {
   const { trace, own, complete } = decomposition
   const texts = createTexts()
   const rows = firstRows(own.startNs, trace.n, spansMax)
@@ -31,34 +33,19 @@ export function waterfallDocument(
   for (let row = 0; row < trace.n; row++) endNs = Math.max(endNs, own.endNs[row] as number)
   const column = <T>(value: (row: number) => T): T[] => Array.from(rows, (row) => value(row))
   const text = (id: number): number => texts.index(strings.text(id))
-  return {
-    trace_id: traceIdHex(trace.traceId, 0),
-    complete,
-    start_unix_nano: unixNano(trace, originNs),
-    duration_ns: endNs - originNs,
-    spans_total: trace.n,
-    root: decomposition.root < 0 ? -1 : at[decomposition.root],
-    spans: {
-      id: column((row) => spanIdHex(trace.spanId, row)),
-      parent: column((row) => ((own.parent[row] as number) < 0 ? -1 : at[own.parent[row] as number])),
-      start_ns: column((row) => (own.startNs[row] as number) - originNs),
-      duration_ns: column((row) => (own.endNs[row] as number) - (own.startNs[row] as number)),
-      name: column((row) => text(trace.name[row] as number)),
-      service: column((row) => text(resources.service[trace.resource[row] as number] as number)),
-      version: column((row) => text(resources.version[trace.resource[row] as number] as number)),
-      kind: column((row) => trace.kind[row]),
-      outcome: column((row) => outcomes[trace.outcome[row] as number])
-    },
-    own: ownTimes(decomposition, rows),
-    path: pathOf(decomposition, at, originNs),
-    blame: blameOf(decomposition).map(({ service, operation, phase, grade, ns }) => ({
-      service: strings.text(service),
-      operation: strings.text(operation),
-      phase: phases[phase],
-      grade: phase === Phase.unattributed ? null : grades[grade],
-      ns
-    })),
-    requests: requestsOf(decomposition, at, bandOf).map(({ request, span, band }) => {
+  const spanColumns: readonly (readonly [string, (row: number) => unknown])[] = [
+    ['id', (row) => spanIdHex(trace.spanId, row)],
+    ['parent', (row) => ((own.parent[row] as number) < 0 ? -1 : at[own.parent[row] as number])],
+    ['start_ns', (row) => (own.startNs[row] as number) - originNs],
+    ['duration_ns', (row) => (own.endNs[row] as number) - (own.startNs[row] as number)],
+    ['name', (row) => text(trace.name[row] as number)],
+    ['service', (row) => text(resources.service[trace.resource[row] as number] as number)],
+    ['version', (row) => text(resources.version[trace.resource[row] as number] as number)],
+    ['kind', (row) => trace.kind[row]],
+    ['outcome', (row) => outcomes[trace.outcome[row] as number]]
+  ]
+  const requestRows = (): unknown[] =>
+    requestsOf(decomposition, at, bandOf).map(({ request, span, band }) => {
       const { service, operation, durationNs, leadNs } = decomposition.requests
       const usual = usualOf(service[request] as number, operation[request] as number)
       return [
@@ -70,9 +57,36 @@ export function waterfallDocument(
         known(usual?.p50),
         known(usual?.p99)
       ]
-    }),
-    texts: texts.all
-  }
+    })
+  return objectText(
+    [
+      ['trace_id', () => traceIdHex(trace.traceId, 0)],
+      ['complete', () => complete],
+      ['start_unix_nano', () => unixNano(trace, originNs)],
+      ['duration_ns', () => endNs - originNs],
+      ['spans_total', () => trace.n],
+      ['root', () => (decomposition.root < 0 ? -1 : at[decomposition.root])],
+      ['own', () => ownTimes(decomposition, rows)],
+      ['path', () => pathOf(decomposition, at, originNs)],
+      [
+        'blame',
+        () =>
+          blameOf(decomposition).map(({ service, operation, phase, grade, ns }) => ({
+            service: strings.text(service),
+            operation: strings.text(operation),
+            phase: phases[phase],
+            grade: phase === Phase.unattributed ? null : grades[grade],
+            ns
+          }))
+      ]
+    ],
+    [
+      ['spans', () => objectText(spanColumns.map(([key, value]) => [key, () => column(value)]))],
+      ['requests', () => [JSON.stringify(requestRows())]],
+      // Last: what comes before decides which there are.
+      ['texts', () => [JSON.stringify(texts.all)]]
+    ]
+  )
 }
 
 function createTexts(): { readonly index: (text: string) => number; readonly all: string[] } {

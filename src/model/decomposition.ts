@@ -15,6 +15,8 @@ export interface RequestColumns {
   phaseNs: Float64Array
   /** Waiting before the entry span; 0 without. Outside duration and phases. */
   leadNs: Float64Array
+  /** PATTERNS a row: ns of its own critical path that repeated and parallel calls cost; each ns counts once. */
+  patternNs: Float64Array
   /** 1 when an instrumented peer's span is missing below it. */
   partial: Uint8Array
   /** Whole number of real requests this one stands for, >= 1. */
@@ -31,6 +33,18 @@ export interface BlameColumns {
   operation: Uint32Array
   phase: Uint8Array
   grade: Uint8Array
+  ns: Float64Array
+}
+
+/** Where the trace crosses from one service or language to another, one row per call or message. */
+export interface CrossingColumns {
+  n: number
+  /** Rows in the trace. */
+  caller: Uint32Array
+  callee: Uint32Array
+  /** Row of the request that pays for it: the caller's, which waits; of a message the consumer's. */
+  request: Uint32Array
+  /** BOUNDARY_COMPONENTS a row; NaN where the spans do not tell. */
   ns: Float64Array
 }
 
@@ -82,6 +96,12 @@ export interface Decomposition {
   rootRequest: number
   /** Worked out when first asked for: only the body's and the tail's roots are. */
   readonly blame: BlameColumns
+  /**
+   * Adds to the first cells what each Advice would have explained of a request, in ns. Gives the operation of the longest call
+   * whose answer is missing, 0 without.
+   */
+  readonly missingEvidence: (request: number, ns: Float64Array) => number
+  readonly crossings: CrossingColumns
   readonly path: PathColumns
   /** Filled only when details were asked for. */
   readonly own: OwnTimeColumns

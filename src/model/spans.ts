@@ -138,5 +138,5 @@ export interface Resources {
   /** The process that another of its identities stands for, as far as some sender named both; itself without, 0 when several do. */
   readonly processAlias?: (process: number) => number
 }
-export const languages = ['', 'go', 'rust', 'other'] as const
+export const languages = ['unknown', 'go', 'rust', 'other'] as const
 export const Language = { unknown: 0, go: 1, rust: 2, other: 3 } as const

@@ -1,3 +1,4 @@
+import type { BudgetTable } from './budgets.ts'
 import type { ExactSums } from '../runtime/exact-sums.ts'
 import type { TraceColumns } from './spans.ts'
 
@@ -37,6 +38,10 @@ export interface OperationTable {
   readonly evidenceNs: ExactSums
   /** row * BANDS + band. */
   readonly leadNs: ExactSums
+  /** (row * 2 + band) * PATTERNS + pattern; band 0 = le_p50, 1 = gt_p99. */
+  readonly patternNs: ExactSums
+  /** Weighted requests with any time of this pattern; same index. */
+  readonly patternRequests: Float64Array
   readonly partial: Float64Array
   /** row * QUANTILES + quantile, NaN while unknown. */
   readonly thresholdNs: Float64Array
@@ -68,6 +73,36 @@ export interface BlameTable {
   readonly requests: Float64Array
 }
 
+/** What evidence the tail of each operation lacked lately; rows are the operation table's. Sums fade: no counters. */
+export interface AdviceTable {
+  /** row * ADVICES + advice: ns of the tail's requests that it would have explained. */
+  readonly ns: Float64Array
+  /** Duration of those requests. */
+  readonly tailNs: Float64Array
+  /** Interned operation of the last call whose answer was missing; 0 without. */
+  readonly missingCall: Uint32Array
+  /** The one switch that would explain most, -1 when none is worth it. */
+  readonly of: (row: number) => number
+}
+
+/** What crossings took, by edge and component. A row is an edge; rows are given out again with every cell at zero. */
+export interface BoundaryTable {
+  rows: number
+  /** Interned ids. */
+  readonly callerService: Uint32Array
+  readonly calleeService: Uint32Array
+  readonly callerLanguage: Uint8Array
+  readonly calleeLanguage: Uint8Array
+  /** row * BOUNDARY_COMPONENTS + component: 1 where it has series. */
+  readonly live: Uint8Array
+  /** When it got them; same index. */
+  readonly sinceMs: Float64Array
+  /** Weighted, not cumulative: ((row * BOUNDARY_COMPONENTS + component) * BOUNDARY_BANDS + band) * BOUNDARY_BUCKETS + bucket. */
+  readonly buckets: Float64Array
+  /** (row * BOUNDARY_COMPONENTS + component) * BOUNDARY_BANDS + band. */
+  readonly ns: ExactSums
+}
+
 export interface ServiceSampling {
   readonly service: number
   readonly sampling: number
@@ -78,8 +113,11 @@ export interface TailTables {
   readonly operations: OperationTable
   readonly exemplars: ExemplarTable
   readonly blame: BlameTable
+  readonly budgets: BudgetTable
+  readonly advice: AdviceTable
+  readonly boundaries: BoundaryTable
   readonly samplings: () => readonly ServiceSampling[]
-  /** A kept trace by its 32 hex digits; valid until the next call. */
+  /** A kept trace by its 32 hex digits, as it is now. */
   readonly retained: (traceId: string) => TraceColumns | undefined
   /** Kept traces of an operation, slowest first. */
   readonly retainedOf: (service: number, operation: number) => readonly RetainedTrace[]

@@ -46,8 +46,30 @@ interface Reading {
 const NOTHING_READ = 1
 const NOT_FOUND = 1
 
-/** Reads the files twice, to learn what is usual and then to decide, and prints the answer. Gives the exit code. */
+/** Reads the files and prints the answer. Gives the exit code. */
 export async function analyze(options: AnalyzeOptions): Promise<number> {
+  const { json, explain } = options
+  const code = await learnAndDecide(options, (passes, reading) => {
+    if (explain !== undefined) return printExplained({ ...options, explain }, passes, reading)
+    return (json === true ? printJson : printText)(options, passes, reading)
+  })
+  return code ?? NOTHING_READ
+}
+
+/** What the files say of their operations; undefined when nothing in them could be used. */
+export function summarizeFiles(options: Omit<AnalyzeOptions, 'json' | 'explain'>): Promise<TailSummary | undefined> {
+  return learnAndDecide(options, async (passes, reading) => {
+    const pass = passes.decide(undefined)
+    if ((await read(pass, reading)) === 0) return undefined
+    return filtered(summarize(pass.tables, passes.names.strings), options)
+  })
+}
+
+/** Reads the files twice, to learn what is usual and then to decide; undefined when nothing in them could be used. */
+async function learnAndDecide<T>(
+  options: AnalyzeOptions,
+  decide: (passes: Passes, reading: Reading) => Promise<T | undefined>
+): Promise<T | undefined> {
   const { learned, terminal } = options
   const problems = createProblems()
   const passes = createPasses({ settings: readSettings(options.config, options.env), failed: problems.failed })
@@ -59,10 +81,8 @@ export async function analyze(options: AnalyzeOptions): Promise<number> {
   try {
     // The second reading would only tell of the same problems again.
     const second = learned === undefined ? { ...reading, problems: createProblems() } : reading
-    if (learned === undefined && (await read(passes.learn(), reading)) === 0) return NOTHING_READ
-    const { json, explain } = options
-    if (explain !== undefined) return await printExplained({ ...options, explain }, passes, second)
-    return await (json === true ? printJson : printText)(options, passes, second)
+    if (learned === undefined && (await read(passes.learn(), reading)) === 0) return undefined
+    return await decide(passes, second)
   } finally {
     progress.stop()
     for (const line of problems.lines()) terminal.write(`tailspan: ${line}\n`)
@@ -173,8 +193,14 @@ function matches(requests: RequestColumns, { service, operation }: Filter, strin
   return false
 }
 
-function filtered({ operations, blame }: TailSummary, { service, operation }: Filter): TailSummary {
+function filtered({ operations, blame, boundaries }: TailSummary, { service, operation }: Filter): TailSummary {
   const is = (of: { readonly service: string; readonly operation: string }): boolean =>
     (service === undefined || of.service === service) && (operation === undefined || of.operation === operation)
-  return { operations: operations.filter(is), blame: blame.filter(({ root, culprit }) => is(root) || is(culprit)) }
+  // A boundary has two services and no operation.
+  const isOfService = (of: { readonly service: string }): boolean => service === undefined || of.service === service
+  return {
+    operations: operations.filter(is),
+    blame: blame.filter(({ root, culprit }) => is(root) || is(culprit)),
+    boundaries: boundaries.filter(({ caller, callee }) => isOfService(caller) || isOfService(callee))
+  }
 }

@@ -1,9 +1,15 @@
+import { withoutIdentifiers } from '../accept/index.ts'
 import { describeRules } from '../decompose/index.ts'
+import { describeBudgets } from '../explain/index.ts'
 import { type Environment } from '../settings/expand.ts'
 import { readSettings } from './settings-file.ts'
 
-/** Says that a settings file is right and what its rules do, or throws a Fault that names every mistake in it. */
+/** Says that a settings file is right and what its rules and budgets do, or throws a Fault that names every mistake in it. */
 export function checkConfig(fileName: string, env: Environment): string {
-  const { decompose } = readSettings(fileName, env)
-  return [`${fileName}: no mistakes`, ...describeRules(decompose.rules)].join('\n')
+  const { decompose, explain } = readSettings(fileName, env)
+  return [
+    `${fileName}: no mistakes`,
+    ...describeRules(decompose.rules),
+    ...describeBudgets(explain, { counted: withoutIdentifiers })
+  ].join('\n')
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { createAcceptor, type AcceptNext } from '../accept/index.ts'
+import { createAcceptor, type AcceptNext, withoutIdentifiers } from '../accept/index.ts'
+import { budgetWarnings } from '../explain/index.ts'
 import { createExposer, type ExposeSources, type ExposeTools } from '../expose/index.ts'
 import { Fault } from '../runtime/fault.ts'
 import { createCounters } from '../runtime/counters.ts'
@@ -7,6 +8,7 @@ import { createLog, type Log } from '../runtime/log.ts'
 import { startTelemetry, telemetryOff, type Address, type Telemetry } from '../runtime/telemetry.ts'
 import { type Environment } from '../settings/expand.ts'
 import { type Settings } from '../settings/settings.ts'
+import { createSavedState, type PipelineState, type SavedState } from './serve/saved-state.ts'
 import { readSettings } from './settings-file.ts'
 
 /** What the service needs of the pipeline. */
@@ -14,10 +16,14 @@ export interface ServedPipeline {
   readonly accept: AcceptNext
   readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs' | 'otlpPorts'>
   readonly names: Omit<ExposeTools, 'nowMs' | 'log'>
+  /** What survives a restart. */
+  readonly state: PipelineState
   /** Does a bounded slice of work; gives the number of traces that it closed. */
   readonly tick: (nowMs: number) => number
   /** Users' rules from now on. Throws BAD_SETTINGS, and then the old ones stay. */
   readonly setRules: (rules: Settings['decompose']['rules']) => void
+  /** Latency budgets from now on. */
+  readonly setBudgets: (budgets: Settings['explain']['budgets']) => void
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => void
 }
@@ -59,6 +65,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   log.info({ version: options.version, ...listening }, 'ready')
   if (settings.insecure)
     log.warn('insecure: true, so whoever reaches these addresses may send spans and read every name')
+  warnOfBudgets(settings, log)
   await service.observe([grpc, http, metrics])
   const signal = await ended
   log.info({ signal }, 'closing: no new spans; open traces are counted; a second signal ends at once')
@@ -85,13 +92,19 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number
   const counters = createCounters(serveCounters)
   const pipeline = options.buildPipeline(settings, { log, nowMs, seed })
+  const saved = savedState(settings, { log, nowMs, version: options.version }, pipeline.state)
   const acceptor = createAcceptor(settings.accept, { log, nowMs, random: Math.random }, observed(pipeline.accept))
   const exposer = createExposer(
     settings.expose,
     { ...pipeline.names, nowMs, log },
     {
       ...pipeline.sources,
-      counters: [...pipeline.sources.counters, acceptor.counters, counters],
+      counters: [
+        ...pipeline.sources.counters,
+        acceptor.counters,
+        counters,
+        ...(saved === undefined ? [] : [saved.counters])
+      ],
       memory: () => ({ ...pipeline.sources.memory(), ...acceptor.memory() }),
       ready: () => timer !== undefined,
       version: options.version,
@@ -127,12 +140,14 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
 
   return {
     async listen() {
+      await saved?.restore()
       const metrics = await exposer.listen().catch((reason: unknown) => cannotListen(settings.expose, reason))
       const { grpc, http } = await acceptor.listen().catch(async (reason: unknown) => {
         await exposer.close(0)
         throw Fault.from(reason).code === 'BAD_SETTINGS' ? new Fault('BUSY', (reason as Error).message) : reason
       })
       timer = setInterval(tick, TICK_MS)
+      saved?.start()
       otlpPorts = { grpc: grpc.port, http: http.port }
       return { grpc, http, metrics }
     },
@@ -145,10 +160,14 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
     reload() {
       try {
         const wanted = readSettings(options.configFile, options.env)
-        pipeline.setRules(wanted.decompose.rules)
+        const { rules } = wanted.decompose
+        const { budgets } = wanted.explain
+        pipeline.setRules(rules)
+        pipeline.setBudgets(budgets)
+        warnOfBudgets(wanted, log)
         log.level = wanted.log.level
         counters.add('tail_settings_reloads_total', 1, Reload.ok)
-        const inForce = { level: wanted.log.level, rules: wanted.decompose.rules.length }
+        const inForce = { level: wanted.log.level, rules: rules.length, budgets: budgets.length }
         const needsRestart = whatNeedsRestart(settings, wanted)
         log.info({ ...inForce, needsRestart }, 'settings reloaded; what needsRestart names is not in force yet')
       } catch (reason) {
@@ -162,10 +181,26 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
       await acceptor.close(settings.shutdown.drainTimeoutMs)
       clearInterval(timer)
       pipeline.shutdown(nowMs())
+      await saved?.close()
       await exposer.close(settings.shutdown.lastScrapeWaitMs)
       await telemetry.shutdown()
     }
   }
+}
+
+function warnOfBudgets({ explain }: Settings, log: Log): void {
+  for (const { at, text } of budgetWarnings(explain, { counted: withoutIdentifiers })) {
+    log.warn(at === undefined ? text : `budgets[${at}]: ${text}`)
+  }
+}
+
+/** Only where the settings name a folder for it. */
+function savedState(
+  { dataDirectory: directory, dataIntervalMs: everyMs }: Settings,
+  tools: { readonly log: Log; readonly nowMs: () => number; readonly version: string },
+  state: PipelineState
+): SavedState | undefined {
+  return directory === '' ? undefined : createSavedState({ directory, everyMs, ...tools }, state)
 }
 
 /** Never more often than the telemetry lets through. */
@@ -181,12 +216,19 @@ function traceScrapes(app: ReturnType<typeof createExposer>['app'], telemetry: (
   })
 }
 
-/** Sections that differ in more than what a reload changes: the level of the log and the rules. */
+/** What is in force at once, and what is only for `tailspan rules`. */
+const neverNeedsRestart = new Set(['log', 'alerting'])
+
+/** Sections that differ in more than what a reload changes: the level of the log, the rules and the budgets. */
 function whatNeedsRestart(running: Settings, wanted: Settings): string[] {
-  const fixed = ({ decompose, ...others }: Settings): object => ({ ...others, decompose: { ...decompose, rules: [] } })
+  const fixed = ({ decompose, explain, ...others }: Settings): object => ({
+    ...others,
+    decompose: { ...decompose, rules: [] },
+    explain: { ...explain, budgets: [] }
+  })
   const now = new Map(Object.entries(fixed(running)))
   return Object.entries(fixed(wanted)).flatMap(([section, value]) =>
-    section === 'log' || isDeepStrictEqual(value, now.get(section)) ? [] : [section]
+    neverNeedsRestart.has(section) || isDeepStrictEqual(value, now.get(section)) ? [] : [section]
   )
 }
 

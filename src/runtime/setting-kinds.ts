@@ -17,9 +17,15 @@ function quantity(text: string, units: Readonly<Record<string, number>>): number
   return match?.[1] === undefined || unit === undefined ? undefined : Number(match[1]) * unit
 }
 
-function quantityKind(what: string, units: Readonly<Record<string, number>>): z.ZodType<number, string> {
+function share(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)%$/.exec(text)
+  // As a decimal, because 0.7 / 100 is not quite 0.007.
+  return match?.[1] === undefined ? undefined : Number(`${match[1]}e-2`)
+}
+
+function quantityKind(what: string, read: (text: string) => number | undefined): z.ZodType<number, string> {
   return z.string().transform((text, context) => {
-    const value = quantity(text, units)
+    const value = read(text)
     if (value !== undefined) return value
     context.addIssue({ code: 'custom', message: `expected ${what}, got ${JSON.stringify(text)}` })
     return z.NEVER
@@ -27,10 +33,13 @@ function quantityKind(what: string, units: Readonly<Record<string, number>>): z.
 }
 
 /** `8s`, `250ms`, `15m` to milliseconds. */
-export const durationMs = quantityKind('a duration like 250ms, 8s, 15m or 1h', durationUnits)
+export const durationMs = quantityKind('a duration like 250ms, 8s, 15m or 1h', (text) => quantity(text, durationUnits))
 
 /** `64MiB`, `512KiB`, `1GB` to bytes. */
-export const sizeBytes = quantityKind('a size like 512KiB, 64MiB or 1GB', sizeUnits)
+export const sizeBytes = quantityKind('a size like 512KiB, 64MiB or 1GB', (text) => quantity(text, sizeUnits))
+
+/** `1%`, `0.05%` to a ratio. */
+export const shareRatio = quantityKind('a share like 5%, 1% or 0.1%', share)
 
 /** A section of the settings file: unknown keys are refused, absent ones take their default. */
 export const section = z.strictObject

@@ -5,6 +5,8 @@ export interface Strings {
   /** Interns bytes[start, end) as UTF-8. Broken bytes become U+FFFD, long strings are cut; both end with a mark and a digest. */
   readonly intern: (bytes: Uint8Array, start: number, end: number) => number
   readonly internText: (text: string) => number
+  /** The id of a text that is interned, undefined otherwise: names of strangers are looked up without being kept. */
+  readonly find: (text: string) => number | undefined
   readonly text: (id: number) => string
   /** Ids are below this; for tables indexed by id. */
   readonly capacity: () => number
@@ -112,6 +114,14 @@ export function createStrings(options: StringsOptions): Strings {
     return id
   }
 
+  function isText(id: number, bytes: Uint8Array, start: number, length: number): boolean {
+    if (lengths[id] !== length) return false
+    const offset = offsets[id] as number
+    let i = 0
+    while (i < length && arena[offset + i] === bytes[start + i]) i++
+    return i === length
+  }
+
   function intern(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start
     if (length === 0) return 0
@@ -121,12 +131,7 @@ export function createStrings(options: StringsOptions): Strings {
     for (let probe = 0; probe < PROBES_MAX; probe++) {
       const id = slots[slot] as number
       if (id === 0) return store(bytes, start, end, h)
-      if (hashes[id] === h && lengths[id] === length) {
-        const offset = offsets[id] as number
-        let i = 0
-        while (i < length && arena[offset + i] === bytes[start + i]) i++
-        if (i === length) return id
-      }
+      if (hashes[id] === h && isText(id, bytes, start, length)) return id
       slot = (slot + 1) & slotMask
     }
     overflowed += 1
@@ -142,6 +147,18 @@ export function createStrings(options: StringsOptions): Strings {
     let shown = decoder.decode(bytes.subarray(start, cut))
     while (encoder.encode(shown).length > room) shown = shown.slice(0, Math.floor(shown.length / 2))
     return internText(shown + MARK + digest(bytes, start, end))
+  }
+
+  function find(text: string): number | undefined {
+    const bytes = encoder.encode(text)
+    if (bytes.length === 0) return 0
+    const h = hash(bytes, 0, bytes.length)
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const id = slots[(h + probe) & slotMask] as number
+      if (id === 0) return undefined
+      if (hashes[id] === h && isText(id, bytes, 0, bytes.length)) return id
+    }
+    return undefined
   }
 
   function internText(text: string): number {
@@ -186,6 +203,7 @@ export function createStrings(options: StringsOptions): Strings {
   return {
     intern,
     internText,
+    find,
     text(id) {
       const known = texts[id]
       if (known !== undefined) return known

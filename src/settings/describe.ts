@@ -71,7 +71,7 @@ function writtenDefault(schema: z.ZodType): unknown {
   return quantity !== undefined && typeof value === 'number' ? writeQuantity(value, quantity) : value
 }
 
-const units: Readonly<Record<Quantity, readonly (readonly [string, number])[]>> = {
+const units: Readonly<Record<Exclude<Quantity, 'share'>, readonly (readonly [string, number])[]>> = {
   duration: [
     ['h', 3_600_000],
     ['m', 60_000],
@@ -87,6 +87,7 @@ const units: Readonly<Record<Quantity, readonly (readonly [string, number])[]>> 
 }
 
 export function writeQuantity(value: number, quantity: Quantity): string {
+  if (quantity === 'share') return `${value * 100}%`
   const unit = units[quantity].find(([, size]) => value >= size && value % size === 0)
   if (unit !== undefined) return `${value / unit[1]}${unit[0]}`
   return `${value}${quantity === 'duration' ? 'ms' : 'B'}`
@@ -94,7 +95,8 @@ export function writeQuantity(value: number, quantity: Quantity): string {
 
 const patterns: Readonly<Record<Quantity, string>> = {
   duration: String.raw`^\d+(\.\d+)?(ms|s|m|h|d)$`,
-  size: String.raw`^\d+(\.\d+)?(B|KiB|MiB|GiB|kB|MB|GB)$`
+  size: String.raw`^\d+(\.\d+)?(B|KiB|MiB|GiB|kB|MB|GB)$`,
+  share: String.raw`^\d+(\.\d+)?%$`
 }
 /** Where a value comes from the environment, an editor cannot know its type. */
 const reference = { type: 'string', pattern: String.raw`\$\{[^{}]+\}` }

@@ -81,6 +81,7 @@ function expectation(schema: z.ZodType): string {
   const quantity = quantityOf(schema)
   if (quantity === 'duration') return 'a duration like 250ms, 8s, 15m or 1h'
   if (quantity === 'size') return 'a size like 512KiB, 64MiB or 1GB'
+  if (quantity === 'share') return 'a share like 5%, 1% or 0.1%'
   const def = defOf(bare(schema))
   if (def.options !== undefined) return def.options.map(expectation).join(' or ')
   if (def.entries !== undefined) return oneOf(Object.values(def.entries).map(String))

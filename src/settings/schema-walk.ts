@@ -1,5 +1,5 @@
 import { type z } from 'zod'
-import { durationMs, sizeBytes } from '../runtime/setting-kinds.ts'
+import { durationMs, shareRatio, sizeBytes } from '../runtime/setting-kinds.ts'
 
 /** The parts of a zod schema that this folder looks at. */
 export interface SchemaDef {
@@ -21,13 +21,14 @@ export function defOf(schema: z.ZodType): SchemaDef {
   return schema.def
 }
 
-export type Quantity = 'duration' | 'size'
+export type Quantity = 'duration' | 'size' | 'share'
 
-/** Whether people write this as `8s` or as `64MiB`. A refined copy of a kind still shares its parts. */
+/** Whether people write this as `8s`, as `64MiB` or as `1%`. A refined copy of a kind still shares its parts. */
 export function quantityOf(schema: z.ZodType): Quantity | undefined {
   const def = defOf(schema)
   if (def.out !== undefined && def.out === defOf(durationMs).out) return 'duration'
   if (def.out !== undefined && def.out === defOf(sizeBytes).out) return 'size'
+  if (def.out !== undefined && def.out === defOf(shareRatio).out) return 'share'
   const inner = def.innerType ?? def.in
   return inner === undefined ? undefined : quantityOf(inner)
 }
@@ -55,9 +56,14 @@ export function defaultOf(schema: z.ZodType): unknown {
 export function schemaAt(root: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
   let schema: z.ZodType | undefined = root
   for (const step of path) {
-    const def: SchemaDef = defOf(bare(schema))
-    schema = def.shape?.[String(step)] ?? def.element ?? def.valueType
+    schema = memberAt(schema, step)
     if (schema === undefined) return undefined
   }
   return schema
+}
+
+function memberAt(schema: z.ZodType, step: PropertyKey): z.ZodType | undefined {
+  const { shape, element, valueType, options = [] } = defOf(bare(schema))
+  const own = shape?.[String(step)] ?? element ?? valueType
+  return own ?? options.map((option) => memberAt(option, step)).find((member) => member !== undefined)
 }

@@ -32,7 +32,7 @@ function pageTests(executablePath: string): void {
   })
   afterAll(async () => {
     await browser.close()
-    await scene.service.stop()
+    await scene.stop()
   })
   afterEach(async () => {
     const { page, complaints } = opened ?? {}
@@ -130,6 +130,94 @@ function pageTests(executablePath: string): void {
     await page.locator('a[href^="#/trace"]').first().click()
     await page.locator('.waterfall-row').first().waitFor()
     expect(page.url()).toMatch(/#\/trace\/[0-9a-f]{32}$/)
+  })
+
+  test('an operation whose tail lacks evidence says what to switch on and why; any other says nothing of it', async () => {
+    const page = await open('#/operation?service=service-3&operation=GET+%2Fresources%2Fr123')
+    await page.locator('.distribution rect').first().waitFor()
+    await page.route('**/api/v1/tail?*', async (route) => {
+      const response = await route.fetch()
+      const advised = [
+        { advice: 'enable_busy_ns', title: 'Turn on <b>busy_ns</b>', text: '31 % of it is.', share: 0.31 }
+      ]
+      const tail = { ...((await response.json()) as object), unattributed_tail_share: 0.4, advice: advised }
+      await route.fulfill({ response, json: tail })
+    })
+    await page.locator('.advice h3', { hasText: 'busy_ns' }).waitFor()
+    expect(await page.locator('.advice h3').innerText()).toBe('Turn on <b>busy_ns</b>')
+    expect(await page.locator('.advice p').innerText()).toBe('31 % of it is.')
+    await page.getByText('Nothing explains 40\u00a0% of the time of its slowest requests lately.').waitFor()
+    await page.unroute('**/api/v1/tail?*')
+    await page.route('**/api/v1/tail?*', async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, json: { ...((await response.json()) as object), advice: [] } })
+    })
+    await page.locator('.advice').waitFor({ state: 'detached' })
+  })
+
+  test('budgets: the one spent fastest in the list, every target in the view of the operation, each with its query', async () => {
+    const page = await open('#/?filter=service-1')
+    const row = rows(page).filter({ has: page.getByText('GET /resources/r1', { exact: true }) })
+    // 3 of 212 were slow.
+    expect(await row.locator('.budget').innerText()).toMatch(/^over its p99 budget: 1\.4\s%, allowed 1\.0\s%$/)
+    expect(await rows(page).locator('.budget button').count()).toBe(1)
+    await row.locator('.budget button').click()
+    expect(await page.locator('dialog code').innerText()).toContain(
+      'tail_budget_requests_total{service_name="service-1",operation="GET /resources/r1",budget="p99",result="over"}'
+    )
+    await page.locator('dialog button', { hasText: 'Close' }).click()
+    await row.locator('a').click()
+    const targets = page.locator('.budgets tbody tr')
+    await targets.first().waitFor()
+    expect(await targets.count()).toBe(2)
+    expect(await targets.first().innerText()).toMatch(
+      /^p99 within 30\.0\sms\s+1\.0\s%\s+1\.4\s%\s+212\s+1\.4\s%\s+queue wait$/
+    )
+    expect(await targets.last().innerText()).toMatch(/^p50 within 30\.0\sms\s+50\s%\s+1\.4\s%/)
+  })
+
+  test('over the last hours: a day is there after a restart, versions are marked, keys move through time', async () => {
+    const page = await open('#/operation?service=gateway&operation=POST+%2Fbuy')
+    const chart = page.locator('.over-time')
+    await chart.waitFor()
+    expect(await chart.getAttribute('aria-label')).toMatch(/requests; at first half within/)
+    await page.getByRole('button', { name: '6 hours' }).click()
+    await page.waitForFunction(() => document.querySelector('.over-time .version') !== null)
+    expect(await chart.locator('text.strong').textContent()).toContain('2.14.0')
+    expect(page.url()).toContain('range=6h')
+    await page.locator('.chart-hold').focus()
+    await page.keyboard.press('ArrowLeft')
+    const readout = page.locator('.readout')
+    await page.waitForFunction(() => document.querySelector('.readout')?.textContent.includes('p99'))
+    expect(await readout.innerText()).toMatch(/queue wait/)
+    await page.keyboard.press('Home')
+    await page.waitForFunction(() => document.querySelector('.readout')?.textContent.includes('queue wait') === false)
+    await readout.getByRole('button').first().click()
+    expect(await page.locator('dialog code').innerText()).toMatch(
+      /^sum\(increase\(tail_requests_total\{service_name="gateway",operation="POST \/buy"\}\[\d+s\] @ \d+\)\)$/
+    )
+    await page.keyboard.press('Escape')
+    await readout.getByRole('link', { name: 'Compare with now' }).click()
+    await page.locator('.compared').waitFor()
+    // The browser reports that the operation has no requests since the restart.
+    opened?.complaints.splice(0)
+  })
+
+  test('a comparison says what changed, in words and by phase, and each has a URL', async () => {
+    const page = await open('#/compare?service=gateway&operation=POST+%2Fbuy&minutes=60&before=360')
+    await page.locator('.compared').waitFor()
+    expect(await page.locator('.verdict').innerText()).toMatch(/p99 went from .* to .*what changed most is queue wait/s)
+    const slow = page.locator('.compared .card').first().locator('tbody tr')
+    expect(await slow.first().innerText()).toContain('queue wait')
+    await page.getByLabel('with the same').selectOption('1440')
+    await page.waitForFunction(() => location.hash.includes('before=1440'))
+    await page.locator('.compared').waitFor()
+    await page.getByLabel('up to').fill('2020-01-01T00:00')
+    await page.getByLabel('up to').press('Tab')
+    await page.getByText('No requests are known from').waitFor()
+    expect(page.url()).toMatch(/end=\d+/)
+    await page.goBack()
+    await page.locator('.compared').waitFor()
   })
 
   test('an update changes the number in its place and leaves focus where it is', async () => {
@@ -230,6 +318,9 @@ function pageTests(executablePath: string): void {
     expect(await isNarrow()).toBe(true)
     await page.goto(scene.url('#/operation?service=service-3&operation=GET+%2Fresources%2Fr123'))
     await page.locator('.distribution rect').first().waitFor()
+    expect(await isNarrow()).toBe(true)
+    await page.goto(scene.url('#/compare?service=gateway&operation=POST+%2Fbuy&minutes=60&before=360'))
+    await page.locator('.compared').waitFor()
     expect(await isNarrow()).toBe(true)
     await page.goto(scene.url(`#/trace/${giant}`))
     await page.locator('.waterfall-row').first().waitFor()

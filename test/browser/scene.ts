@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { pause, startService, type LiveService } from '../builders/live-service.ts'
 import { createExporter, type SpanDraft, type TraceExporter } from './draw-trace.ts'
+import { writeYesterday } from './yesterday.ts'
 import { createShop, senderOf } from './shop.ts'
 
 /** Traces are counted soon after they were sent; a minute of traffic is sent at once. */
@@ -8,7 +12,12 @@ const SETTINGS = {
   assemble: { quiet_time: '300ms' },
   decompose: { inference: { wait: '1s' } },
   explain: { blame_gather: '1s', operations_max: 600 },
-  expose: { zero_first: '0s' }
+  expose: { zero_first: '0s' },
+  budgets: [
+    { service: 'gateway', operation: 'POST /buy', p95: '60ms', p99: '120ms', phases: { queue_wait: { p99: '20ms' } } },
+    { service: 'gateway', p99: '250ms' },
+    { service: 'service-1', operation: 'GET /resources/r1', p50: '30ms', p99: '30ms' }
+  ]
 }
 const SETTLE_MS_MAX = 60_000
 /** Traces with something stretched wait that long for their neighbours, and are counted at the next tick. */
@@ -23,10 +32,14 @@ export interface Scene {
   readonly exporter: TraceExporter
   /** Waits until every trace that was sent is counted. */
   readonly settle: () => Promise<void>
+  readonly stop: () => Promise<void>
 }
 
+/** A service that was there yesterday: it begins with a day of history of the shop's gateway. */
 export async function startScene(): Promise<Scene> {
-  const service = await startService(SETTINGS)
+  const folder = mkdtempSync(join(tmpdir(), 'tailspan-'))
+  await writeYesterday(folder, Date.now())
+  const service = await startService({ ...SETTINGS, data_directory: folder })
   const exporter = createExporter(service.http, senderOf)
   return {
     service,
@@ -39,6 +52,10 @@ export async function startScene(): Promise<Scene> {
         return exposition.sum('tail_traces_closed_total') >= exporter.sentTraces()
       })
       await pause(HELD_MS)
+    },
+    async stop() {
+      await service.stop()
+      rmSync(folder, { recursive: true })
     }
   }
 }

@@ -22,6 +22,19 @@ const views: Readonly<Record<string, (page: Page, scene: Scene) => Promise<void>
     await page.goto(scene.url('#/operation?service=gateway&operation=POST+%2Fbuy'))
     await page.locator('.tree li').first().waitFor()
   },
+  async history(page, scene) {
+    await page.goto(scene.url('#/operation?service=gateway&operation=POST+%2Fbuy&range=6h'))
+    await page.locator('.over-time .version').first().waitFor({ state: 'attached' })
+    await page.locator('.chart-hold').focus()
+    for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowLeft')
+    await page.locator('[data-island] .card').evaluate((card) => {
+      card.scrollIntoView({ block: 'center' })
+    })
+  },
+  async compare(page, scene) {
+    await page.goto(scene.url('#/compare?service=gateway&operation=POST+%2Fbuy&minutes=60&before=360'))
+    await page.locator('.compared').waitFor()
+  },
   async trace(page, scene) {
     await page.goto(scene.url('#/operation?service=gateway&operation=POST+%2Fbuy'))
     await page.locator('a[href^="#/trace"]').first().click()
@@ -69,7 +82,7 @@ async function main(): Promise<void> {
     }
   } finally {
     await browser.close()
-    await scene.service.stop()
+    await scene.stop()
   }
 }
 

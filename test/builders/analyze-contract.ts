@@ -16,7 +16,16 @@ export interface Analysis {
     excess_mean_ns: number
     share: number
   }[]
+  readonly boundaries: readonly BoundaryDocument[]
   readonly counts: Readonly<Record<string, number>>
+}
+interface BoundaryDocument {
+  readonly caller: { readonly service: string; readonly language: string }
+  readonly callee: { readonly service: string; readonly language: string }
+  readonly component: string
+  readonly body: { readonly calls: number; readonly mean_ns: number } | null
+  readonly tail: { readonly calls: number; readonly mean_ns: number } | null
+  readonly excess_mean_ns: number | null
 }
 interface TraceDocument {
   readonly trace_id: string
@@ -50,6 +59,7 @@ interface TraceDocument {
     readonly band: string | null
     readonly phases: Phases
     readonly grades: Readonly<Record<string, Phases>>
+    readonly patterns: Phases
   })[]
 }
 interface OperationDocument extends Named {
@@ -62,11 +72,14 @@ interface OperationDocument extends Named {
   readonly excess_mean_ns: Phases | null
   readonly dominant: string | null
   readonly attributed_share: number | null
+  readonly patterns: readonly { readonly pattern: string; readonly excess_mean_ns: number }[]
+  readonly unattributed_tail_share: number | null
+  readonly advice: readonly { readonly advice: string; readonly title: string; readonly text: string; share: number }[]
 }
 
 const PROBLEMS_MAX = 20
 const keys = {
-  document: ['schema', 'traces', 'operations', 'blame', 'counts'],
+  document: ['schema', 'traces', 'operations', 'blame', 'boundaries', 'counts'],
   trace: ['trace_id', 'complete', 'root', 'critical_path', 'blame', 'spans', 'requests'],
   section: ['span_id', 'start_unix_nano', 'end_unix_nano'],
   blame: ['span_id', 'service', 'operation', 'phase', 'ns', 'grade'],
@@ -81,7 +94,8 @@ const keys = {
     'lead_wait_ns',
     'band',
     'phases',
-    'grades'
+    'grades',
+    'patterns'
   ],
   operation: [
     'service',
@@ -94,8 +108,12 @@ const keys = {
     'tail',
     'excess_mean_ns',
     'dominant',
-    'attributed_share'
+    'attributed_share',
+    'patterns',
+    'unattributed_tail_share',
+    'advice'
   ],
+  boundary: ['caller', 'callee', 'component', 'body', 'tail', 'excess_mean_ns'],
   counts: ['spans', 'duplicates', 'late', 'invalid', 'incomplete_traces', 'evidence_conflicts']
 } as const
 
@@ -125,6 +143,12 @@ export function contractProblems(analysis: Analysis): string[] {
   for (const operation of analysis.operations) {
     shaped(operation, 'operation')
     checkOperation(operation, check)
+  }
+  for (const boundary of analysis.boundaries) {
+    shaped(boundary, 'boundary')
+    const { body, tail, excess_mean_ns: excess } = boundary
+    const expected = body === null || tail === null ? null : tail.mean_ns - body.mean_ns
+    check(excess === expected, `excess of a boundary: ${excess} and not ${expected}`)
   }
   return problems
 }

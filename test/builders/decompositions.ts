@@ -1,4 +1,10 @@
-import { type BlameColumns, type Decomposition, type RequestColumns } from '../../src/model/decomposition.ts'
+import {
+  type BlameColumns,
+  type CrossingColumns,
+  type Decomposition,
+  type RequestColumns
+} from '../../src/model/decomposition.ts'
+import { PATTERNS, type PatternName, patterns } from '../../src/model/patterns.ts'
 import { GRADES, PHASE_SLOTS, type PhaseName, phases } from '../../src/model/phases.ts'
 import { Outcome, RequestClass, Sampling } from '../../src/model/requests.ts'
 import { CloseReason, type TraceColumns } from '../../src/model/spans.ts'
@@ -14,6 +20,7 @@ export interface RequestSketch {
   /** Measured; what is left of the duration is processing. */
   readonly phases?: Partial<Record<PhaseName, number>>
   readonly leadNs?: number
+  readonly patterns?: Partial<Record<PatternName, number>>
   readonly partial?: boolean
   readonly weight?: number
   readonly sampling?: number
@@ -34,6 +41,20 @@ export interface DecompositionSketch {
   readonly spans?: number
   readonly rootRequest?: number
   readonly closedBy?: number
+  /** What each Advice would have explained of any request in ns, and the operation of a call without its answer. */
+  readonly missing?: readonly (readonly [advice: number, ns: number])[]
+  readonly missingCall?: number
+  readonly crossings?: readonly CrossingSketch[]
+}
+
+/** Rows of the trace, and what is known of the crossing. */
+export interface CrossingSketch {
+  readonly caller: number
+  readonly callee: number
+  readonly request?: number
+  readonly networkNs?: number
+  readonly marshallingNs?: number
+  readonly queueNs?: number
 }
 
 export function traceColumns(id: number, spans: number): TraceColumns {
@@ -84,6 +105,10 @@ function requestColumns(sketches: readonly RequestSketch[]): RequestColumns {
     const processing = i * PHASE_SLOTS + phases.indexOf('processing') * GRADES + 1
     phaseNs[processing] = left
   }
+  const patternNs = new Float64Array(sketches.length * PATTERNS)
+  for (const [i, sketch] of sketches.entries()) {
+    for (const [pattern, name] of patterns.entries()) patternNs[i * PATTERNS + pattern] = sketch.patterns?.[name] ?? 0
+  }
   return {
     n: sketches.length,
     span: Uint32Array.from(sketches, (_, i) => i),
@@ -93,6 +118,7 @@ function requestColumns(sketches: readonly RequestSketch[]): RequestColumns {
     outcome: Uint8Array.from(numbers(({ outcome }) => outcome ?? Outcome.ok)),
     durationNs: Float64Array.from(numbers(durationOf)),
     phaseNs,
+    patternNs,
     leadNs: Float64Array.from(numbers(({ leadNs }) => leadNs ?? 0)),
     partial: Uint8Array.from(numbers(({ partial }) => (partial === true ? 1 : 0))),
     weight: Float64Array.from(numbers(({ weight }) => weight ?? 1)),
@@ -112,6 +138,24 @@ function blameColumns(sketches: readonly BlameSketch[]): BlameColumns {
   }
 }
 
+function crossingColumns(sketches: readonly CrossingSketch[]): CrossingColumns {
+  return {
+    n: sketches.length,
+    caller: Uint32Array.from(sketches, ({ caller }) => caller),
+    callee: Uint32Array.from(sketches, ({ callee }) => callee),
+    request: Uint32Array.from(sketches, ({ request }) => request ?? 0),
+    ns: Float64Array.from(
+      sketches.flatMap(({ networkNs, marshallingNs, queueNs }) => [
+        networkNs ?? NaN,
+        marshallingNs ?? NaN,
+        queueNs ?? NaN
+      ])
+    )
+  }
+}
+
+export const noCrossings = (): CrossingColumns => crossingColumns([])
+
 /** What decompose would say of a trace; spans are only as many as asked for. */
 export function decompositionOf(sketch: DecompositionSketch): Decomposition {
   const { requests, blame = [], traceId = 1, spans = 1, rootRequest = 0, closedBy = CloseReason.quiet } = sketch
@@ -123,6 +167,11 @@ export function decompositionOf(sketch: DecompositionSketch): Decomposition {
     requests: requestColumns(requests),
     rootRequest,
     blame: blameColumns(blame),
+    missingEvidence(_request, ns) {
+      for (const [advice, lackingNs] of sketch.missing ?? []) ns[advice] = (ns[advice] as number) + lackingNs
+      return sketch.missingCall ?? 0
+    },
+    crossings: crossingColumns(sketch.crossings ?? []),
     path: { n: 0, span: new Uint32Array(0), startNs: new Float64Array(0), endNs: new Float64Array(0) },
     own: {
       phaseNs: new Float64Array(0),

@@ -6,8 +6,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parsePrometheusText, type Exposition } from './prometheus-text.ts'
 
-/** Sections of the settings file; JSON is YAML. */
-export type SettingsFile = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+type Section = Readonly<Record<string, unknown>>
+/** The settings file; JSON is YAML. */
+export interface SettingsFile extends Section {
+  readonly accept?: Section
+  readonly expose?: Section
+}
 
 /** The service as its users have it: a process of its own, known by its ports. */
 export interface LiveService {
@@ -39,8 +43,8 @@ export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
 function onFreePorts(settings: SettingsFile): SettingsFile {
   return {
     ...settings,
-    accept: { host: '127.0.0.1', grpc_port: 0, http_port: 0, ...settings['accept'] },
-    expose: { host: '127.0.0.1', port: 0, ...settings['expose'] }
+    accept: { host: '127.0.0.1', grpc_port: 0, http_port: 0, ...settings.accept },
+    expose: { host: '127.0.0.1', port: 0, ...settings.expose }
   }
 }
 

@@ -25,6 +25,7 @@ export const simulatedCauses = {
   'lone-sleep': 'single requests of inventory sleep without a span: unattributed, looks like work',
   'rust-work': 'single requests of pricing compute for long: processing, which busy_ns shows',
   'rust-sleep': 'single requests of pricing sleep without a span: unattributed',
+  'held-connections': 'something without a span holds all connections of pricing: queue_wait, looks like sleep',
   'late-caller': 'pricing notices answers late: scheduling behind the end of the far side'
 } as const
 export type SimulatedCause = keyof typeof simulatedCauses
@@ -37,6 +38,8 @@ export interface SimulatedOptions {
   readonly rate?: number
   /** Inventory records its queue as a span `queue_wait`. */
   readonly waitSpans?: boolean
+  /** Pricing says that its wake-ups, and inventory that its requests' beginnings, were late by at most so many ns more than they were. */
+  readonly unwatchedSlackNs?: number
 }
 
 export interface SimulatedShop {
@@ -64,7 +67,7 @@ interface Visit {
 }
 
 export function simulateShop(options: SimulatedOptions): SimulatedShop {
-  const { cause, seed, seconds, rate = 200, waitSpans = false } = options
+  const { cause, seed, seconds, rate = 200, waitSpans = false, unwatchedSlackNs } = options
   const random = createRandom(seed)
   const episodes = episodesOf(cause, seconds, random)
   const none: readonly Interval[] = []
@@ -161,6 +164,9 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
         parent: call,
         attributes: { 'rpc.system': 'grpc', 'rpc.service': 'shop.Inventory', 'rpc.method': 'Reserve' }
       })
+      if (unwatchedSlackNs !== undefined && activity.late !== undefined) {
+        server.attributes['tailspan.unwatched_before_ns'] = lengthOf(activity.late) + unwatchedSlackNs
+      }
       activity.work(server, about(150 * US))
       return { activity, server }
     })
@@ -212,6 +218,9 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
     close(compute, activity)
     const sleeps = cause === 'rust-sleep' && random() < LONE_SHARE
     if (sleeps) activity.wait(server, 'unattributed', activity.nowNs() + about(30 * MS))
+    const held = cause === 'held-connections' && episodes.find((episode) => within([episode], activity.nowNs()))
+    activity.work(server, 20 * US)
+    if (held) activity.wait(server, 'queue_wait', held.toNs)
     const outgoing = open(pricing, activity, {
       name: 'GET',
       kind: 'client',
@@ -222,6 +231,10 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
     activity.wait(outgoing, 'downstream', askRates(outgoing, activity.nowNs()))
     activity.work(outgoing, about(20 * US))
     close(outgoing, activity)
+    if (unwatchedSlackNs !== undefined) {
+      const lateNs = outgoing.pieces.reduce((ns, piece) => ns + (piece.phase === 'scheduling' ? lengthOf(piece) : 0), 0)
+      if (lateNs > 0) outgoing.attributes['tailspan.unwatched_ns'] = lateNs + unwatchedSlackNs
+    }
     activity.work(server, about(100 * US))
     close(server, activity)
     addPollTimes([server, compute, outgoing])
@@ -265,7 +278,14 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
 
 /** Two to five percent of the time, with uneven pauses. */
 function episodesOf(cause: SimulatedCause, seconds: number, random: () => number): Interval[] {
-  const lasting = { queue: 6, stall: 40, gc: 40, 'slow-database': 60, 'late-caller': 40 } as const
+  const lasting = {
+    queue: 6,
+    stall: 40,
+    gc: 40,
+    'slow-database': 60,
+    'late-caller': 40,
+    'held-connections': 60
+  } as const
   if (!(cause in lasting)) return []
   const ms = lasting[cause as keyof typeof lasting]
   const episodes: Interval[] = []
@@ -306,3 +326,5 @@ function addPollTimes(spans: readonly SimulatedSpan[]): void {
 function within(intervals: readonly Interval[], ns: number): boolean {
   return intervals.some(({ fromNs, toNs }) => fromNs <= ns && ns < toNs)
 }
+
+const lengthOf = ({ fromNs, toNs }: Interval): number => toNs - fromNs

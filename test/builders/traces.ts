@@ -1,4 +1,4 @@
-import { Evidence, Kind, type Resources, type TraceColumns } from '../../src/model/spans.ts'
+import { Evidence, Kind, Language, type Resources, type TraceColumns } from '../../src/model/spans.ts'
 import { createStrings, type Strings } from '../../src/runtime/strings.ts'
 
 /** A span as a test writes it; everything but the times has a default. */
@@ -11,6 +11,7 @@ export interface SpanOf {
   /** Known process and host of the service's instance; none by default. */
   readonly process?: string
   readonly host?: string
+  readonly language?: keyof typeof Language
   readonly name?: string
   readonly scope?: string
   readonly kind?: keyof typeof Kind
@@ -42,13 +43,14 @@ export function createWorld(): World {
   const rowOf = new Map<string, number>()
 
   function resource(span: SpanOf): number {
-    const key = `${span.service ?? 'a'}|${span.process ?? ''}|${span.host ?? ''}`
+    const key = `${span.service ?? 'a'}|${span.process ?? ''}|${span.host ?? ''}|${span.language ?? ''}`
     const known = rowOf.get(key)
     if (known !== undefined) return known
     const row = resources.rows++
     resources.service[row] = strings.internText(span.service ?? 'a')
     resources.process[row] = strings.internText(span.process ?? '')
     resources.host[row] = strings.internText(span.host ?? '')
+    resources.language[row] = Language[span.language ?? 'unknown']
     rowOf.set(key, row)
     return row
   }

@@ -1,31 +1,39 @@
 /** `npm run demo`: the service, a shop that sends it traces, and what it says of them, beside what was done to the shop. */
 import { parseArgs } from 'node:util'
+import { startAlerting, type Alerting } from '../builders/alerting.ts'
 import { pause, startService, type LiveService } from '../builders/live-service.ts'
 import { countsOf, readBlame, readOperations } from './readings.ts'
 import { createScreen } from './screen.ts'
-import { type CauseName, causes, createTraffic, type Traffic } from './traffic.ts'
+import { type CauseName, causes, createTraffic, keepSending } from './traffic.ts'
 
 const HELP = `npm run demo -- [options]
   --seconds N        ends by itself after N seconds (otherwise Ctrl-C ends it)
   --rate N           requests a second (150)
   --cause-seconds N  how long each cause lasts (30)
+  --alerts           a Prometheus and an Alertmanager too, with the rules and routes of deploy/; the shop is well at
+                     first, then one cause stays and hits three requests in ten (needs test/prometheus/install.sh)
   --config FILE      settings of the service instead of the demo's own
   --otlp-port N      port of OTLP/gRPC (a free one)
   --metrics-port N   port of /metrics and the API (a free one)`
 
 const SHOW_EVERY_MS = 2_000
-const SEND_EVERY_MS = 20
 /** SDKs flush every 5 s by default; shorter makes the demo livelier. */
 const EXPORT_EVERY_MS = 1_000
 const QUIET_MS = 3_000
 /** From sent to counted: traces of the last cause are still closing for that long. */
 const SETTLE_MS = EXPORT_EVERY_MS + QUIET_MS + 1_000
 const SEED = 7
+/** With alerts: an incident instead of a tail, after a time in which everything is as it should be. */
+const INCIDENT_SHARE = 0.3
+const HEALTHY_MS = 20_000
+const SCRAPE_EVERY_MS = 5_000
+const budgets = [{ service: 'gateway', operation: 'GET *', p99: '60ms' }]
 
 interface Options {
   readonly seconds: number
   readonly rate: number
   readonly causeSeconds: number
+  readonly alerts: boolean
   readonly config: string | undefined
   readonly otlpPort: number
   readonly metricsPort: number
@@ -38,6 +46,7 @@ function readOptions(): Options | undefined {
       seconds: text,
       rate: text,
       'cause-seconds': text,
+      alerts: { type: 'boolean' },
       config: text,
       'otlp-port': text,
       'metrics-port': text,
@@ -53,7 +62,8 @@ function readOptions(): Options | undefined {
   return {
     seconds: number('seconds', values.seconds, Infinity),
     rate: number('rate', values.rate, 150),
-    causeSeconds: number('cause-seconds', values['cause-seconds'], 30),
+    causeSeconds: number('cause-seconds', values['cause-seconds'], values.alerts === true ? Infinity : 30),
+    alerts: values.alerts === true,
     config: values.config,
     otlpPort: number('otlp-port', values['otlp-port'], 0),
     metricsPort: number('metrics-port', values['metrics-port'], 0)
@@ -65,31 +75,30 @@ const settingsOf = (options: Options): Parameters<typeof startService>[0] =>
     accept: { grpc_port: options.otlpPort },
     assemble: { quiet_time: `${QUIET_MS}ms` },
     expose: { port: options.metricsPort, zero_first: '0s' },
-    explain: { blame_gather: '2s' }
+    explain: { blame_gather: '2s' },
+    ...(options.alerts && { budgets })
   }
 
-function causeAt(elapsedMs: number, options: Options): { name: CauseName; startedMs: number } {
+/** What breaks the shop now, and since when; nothing before that. */
+function causeAt(elapsedMs: number, options: Options): { name: CauseName; startedMs: number; acts: boolean } {
   const names = Object.keys(causes) as CauseName[]
-  const turn = Math.floor(elapsedMs / (options.causeSeconds * 1e3))
-  return { name: names[turn % names.length] ?? 'queue', startedMs: turn * options.causeSeconds * 1e3 }
+  const firstMs = options.alerts ? HEALTHY_MS : 0
+  const turn = Math.max(0, Math.floor((elapsedMs - firstMs) / (options.causeSeconds * 1e3)))
+  const startedMs = firstMs + (turn === 0 ? 0 : turn * options.causeSeconds * 1e3)
+  return { name: names[turn % names.length] ?? 'queue', startedMs, acts: elapsedMs >= startedMs }
 }
 
-/** Sends as many requests as are due each time, so that the rate holds however late a timer is. */
-function keepSending(traffic: Traffic, options: Options, startedMs: number): () => void {
-  let sent = 0
-  const timer = setInterval(() => {
-    const elapsedMs = performance.now() - startedMs
-    const due = Math.floor((elapsedMs / 1e3) * options.rate)
-    const { name } = causeAt(elapsedMs, options)
-    // Long enough ago that even a slow request has ended by now.
-    for (; sent < due; sent++) traffic.request(Date.now() - 500 + (sent % 10) * 2, name)
-  }, SEND_EVERY_MS)
-  return () => {
-    clearInterval(timer)
-  }
+interface Watched {
+  readonly service: LiveService
+  readonly alerting: Alerting | undefined
 }
 
-async function watch(service: LiveService, options: Options, stopped: () => boolean, startedMs: number): Promise<void> {
+async function watch(
+  { service, alerting }: Watched,
+  options: Options,
+  stopped: () => boolean,
+  startedMs: number
+): Promise<void> {
   const isTerminal = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
   const screen = createScreen(isTerminal)
   if (isTerminal) process.stdout.write('\u001b[2J')
@@ -97,9 +106,9 @@ async function watch(service: LiveService, options: Options, stopped: () => bool
   let beforeOf = -1
   while (!stopped() && performance.now() - startedMs < options.seconds * 1e3) {
     const elapsedMs = performance.now() - startedMs
-    const { name, startedMs: causeMs } = causeAt(elapsedMs, options)
+    const { name, startedMs: causeMs, acts } = causeAt(elapsedMs, options)
     const exposition = await service.scrape()
-    const settling = elapsedMs - causeMs < SETTLE_MS
+    const settling = acts && elapsedMs - causeMs < SETTLE_MS
     if (!settling && beforeOf !== causeMs) {
       before = countsOf(exposition)
       beforeOf = causeMs
@@ -109,10 +118,16 @@ async function watch(service: LiveService, options: Options, stopped: () => bool
       metricsUrl: `http://${service.metrics}/metrics`,
       requestsPerSecond: options.rate,
       counted: exposition.sum('tail_requests_total'),
-      cause: causes[name],
+      cause: acts ? causes[name] : undefined,
       settling,
       operations: readOperations(exposition, before),
-      blame: settling ? [] : readBlame(exposition, before)
+      blame: settling ? [] : readBlame(exposition, before),
+      ...(alerting !== undefined && {
+        alerting: {
+          urls: [alerting.prometheus, alerting.alertmanager].map(({ address }) => `http://${address}`),
+          alerts: await alerting.alertmanager.alerts()
+        }
+      })
     })
     await pause(SHOW_EVERY_MS)
   }
@@ -128,15 +143,32 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => (interrupted = true))
   process.once('SIGTERM', () => (interrupted = true))
   const service = await startService(settingsOf(options))
-  const traffic = createTraffic({ grpcAddress: service.grpc, exportEveryMs: EXPORT_EVERY_MS, seed: SEED })
+  const alerting = options.alerts
+    ? await startAlerting({ target: service.metrics, windowScale: 1, everyMs: SCRAPE_EVERY_MS }).catch(
+        async (reason: unknown) => {
+          await service.stop()
+          throw reason
+        }
+      )
+    : undefined
+  const traffic = createTraffic({
+    grpcAddress: service.grpc,
+    exportEveryMs: EXPORT_EVERY_MS,
+    seed: SEED,
+    ...(options.alerts && { hitShare: INCIDENT_SHARE })
+  })
   const startedMs = performance.now()
-  const stopSending = keepSending(traffic, options, startedMs)
+  const stopSending = keepSending(traffic, options.rate, () => {
+    const { name, acts } = causeAt(performance.now() - startedMs, options)
+    return acts ? name : undefined
+  })
   try {
-    await watch(service, options, () => interrupted || !service.alive(), startedMs)
+    await watch({ service, alerting }, options, () => interrupted || !service.alive(), startedMs)
     if (!service.alive()) throw new Error(`the service ended:\n${service.output()}`)
   } finally {
     stopSending()
     await traffic.shutdown()
+    await alerting?.stop()
     await service.stop()
   }
 }

@@ -1,3 +1,4 @@
+import { type ShownAlert } from '../builders/monitoring.ts'
 import { type Cause } from './traffic.ts'
 import { type BlameReading, type OperationReading } from './readings.ts'
 
@@ -6,11 +7,17 @@ export interface Frame {
   readonly metricsUrl: string
   readonly requestsPerSecond: number
   readonly counted: number
-  readonly cause: Cause
+  /** Nothing is broken without one. */
+  readonly cause: Cause | undefined
   /** Until traces of the time before are closed, counts would mix two causes. */
   readonly settling: boolean
   readonly operations: readonly OperationReading[]
   readonly blame: readonly BlameReading[]
+  readonly alerting?: {
+    /** Of Prometheus and Alertmanager. */
+    readonly urls: readonly string[]
+    readonly alerts: readonly ShownAlert[]
+  }
 }
 
 export interface Screen {
@@ -40,7 +47,7 @@ export function createScreen(isTerminal: boolean): Screen {
 type Paint = Readonly<Record<'bold' | 'dim' | 'good' | 'hot', (text: string) => string>>
 
 function frameLines(frame: Frame, paint: Paint): string[] {
-  const { cause, operations, blame } = frame
+  const { cause, operations, alerting } = frame
   const clock = `${Math.floor(frame.elapsedSeconds / 60)}:${String(Math.floor(frame.elapsedSeconds % 60)).padStart(2, '0')}`
   const head = [
     paint.bold('Tailspan demo'),
@@ -50,24 +57,47 @@ function frameLines(frame: Frame, paint: Paint): string[] {
   return [
     head.join('   '),
     '',
-    `injected   ${paint.hot(cause.title)}`,
-    `expected   ${cause.culprit.service}: ${cause.culprit.phase}`,
-    ...foundLines(frame, blame, paint),
+    ...(cause === undefined ? ['injected   nothing yet: this is what is normal'] : causeLines(frame, cause, paint)),
     '',
     paint.dim(
       'operation                  requests     p50       p99      why its slowest 1 % is slow: mean excess per request'
     ),
-    ...operations.flatMap((operation) => operationLines(operation, paint))
+    ...operations.flatMap((operation) => operationLines(operation, paint)),
+    ...(alerting === undefined ? [] : ['', ...alertLines(alerting, paint)])
   ]
 }
 
-function foundLines(frame: Frame, blame: readonly BlameReading[], paint: Paint): string[] {
-  if (frame.settling) return [paint.dim('found      (waiting until the requests of the last cause are closed)')]
+function alertLines({ urls, alerts }: NonNullable<Frame['alerting']>, paint: Paint): string[] {
+  const head = paint.dim(`alerts     ${urls.join('   ')}`)
+  if (alerts.length === 0) return [head, '           none']
+  return [
+    head,
+    ...alerts.flatMap(({ labels, annotations, receivers }) => [
+      `${paint.hot((labels['severity'] ?? '').padEnd(10))} ${paint.bold(annotations['summary'] ?? '')} ${paint.dim(`${labels['alertname'] ?? ''} to ${receivers.map(({ name }) => name).join(', ')}`)}`,
+      ...(annotations['description'] ?? '')
+        .trimEnd()
+        .split('\n')
+        .map((line) => `           ${line}`),
+      paint.dim(`           ${annotations['page_url'] ?? ''}   ${annotations['runbook_url'] ?? ''}`)
+    ])
+  ]
+}
+
+function causeLines(frame: Frame, cause: Cause, paint: Paint): string[] {
+  return [
+    `injected   ${paint.hot(cause.title)}`,
+    `expected   ${cause.culprit.service}: ${cause.culprit.phase}`,
+    ...foundLines(frame, cause, paint)
+  ]
+}
+
+function foundLines({ settling, blame }: Frame, cause: Cause, paint: Paint): string[] {
+  if (settling) return [paint.dim('found      (waiting until the requests of the last cause are closed)')]
   if (blame.length === 0) return [paint.dim('found      (thresholds need 200 requests of an operation)')]
-  const { service, phase } = frame.cause.culprit
+  const { service, phase } = cause.culprit
   return blame.map((reading) => {
     const text = `found      ${reading.culprit}: ${reading.phase}, ${percent(reading.share)} of the tail of ${reading.root}`
-    if (!frame.cause.roots.includes(reading.root)) return paint.dim(`${text} (the cause does not touch it)`)
+    if (!cause.roots.includes(reading.root)) return paint.dim(`${text} (the cause does not touch it)`)
     return reading.service === service && reading.phase === phase ? paint.good(`${text}  ✓`) : text
   })
 }

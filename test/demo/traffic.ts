@@ -40,13 +40,13 @@ export const causes = {
 } as const satisfies Record<string, Cause>
 export type CauseName = keyof typeof causes
 
-/** Share of requests that the cause hits: a little more than the tail. */
+/** A little more than the tail. */
 const HIT_SHARE = 0.015
 const SLOW_MS = 80
 
 export interface Traffic {
   /** One request that ends at `endMs`. */
-  readonly request: (endMs: number, cause: CauseName) => void
+  readonly request: (endMs: number, cause: CauseName | undefined) => void
   readonly shutdown: () => Promise<void>
 }
 
@@ -54,10 +54,13 @@ export interface TrafficOptions {
   readonly grpcAddress: string
   readonly exportEveryMs: number
   readonly seed: number
+  /** Share of requests that the cause hits. */
+  readonly hitShare?: number
 }
 
 export function createTraffic(options: TrafficOptions): Traffic {
   const random = createRandom(options.seed)
+  const { hitShare = HIT_SHARE } = options
   const gateway = createService('gateway', 'go', options)
   const pricing = createService('pricing', 'rust', options)
   const inventory = createService('inventory', 'go', options)
@@ -137,11 +140,28 @@ export function createTraffic(options: TrafficOptions): Traffic {
 
   return {
     request(startMs, cause) {
-      buy(startMs, { causeHit: random() < HIT_SHARE ? cause : undefined, reserves: random() < 0.7 })
+      buy(startMs, { causeHit: random() < hitShare ? cause : undefined, reserves: random() < 0.7 })
     },
     async shutdown() {
       await Promise.all([gateway, pricing, inventory].map(({ provider }) => provider.shutdown()))
     }
+  }
+}
+
+const SEND_EVERY_MS = 20
+
+/** Sends as many requests as are due each time, so that the rate holds however late a timer is, until it is told to stop. */
+export function keepSending(traffic: Traffic, rate: number, cause: () => CauseName | undefined): () => void {
+  const startedMs = performance.now()
+  let sent = 0
+  const timer = setInterval(() => {
+    const due = Math.floor(((performance.now() - startedMs) / 1e3) * rate)
+    const now = cause()
+    // Long enough ago that even a slow request has ended by now.
+    for (; sent < due; sent++) traffic.request(Date.now() - 500 + (sent % 10) * 2, now)
+  }, SEND_EVERY_MS)
+  return () => {
+    clearInterval(timer)
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,13 +66,25 @@ test('check-config says whether a file is right', async () => {
   expect(await tailspan(['check-config', bad])).toMatchObject({ code: 2, stdout: '' })
 })
 
-test.each([[['nonsense']], [['serve', '--bogus']], [['analyze']], [['check-config']], [[]]])(
-  'bad usage %j ends with 2',
-  async (args) => {
-    const { code, stdout } = await tailspan(args)
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-  }
-)
+test.each([
+  [['nonsense']],
+  [['budgets', 'suggest']],
+  [['budgets', 'suggest', '--from', 'http://127.0.0.1:1', 'file']],
+  [['budgets', 'suggest', '--targets', 'p98', 'file']],
+  [['serve', '--bogus']],
+  [['analyze']],
+  [['check-config']],
+  [[]]
+])('bad usage %j ends with 2', async (args) => {
+  const { code, stdout } = await tailspan(args)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+})
+
+test('budgets suggest says in one line that nobody answers', async () => {
+  const { code, stdout, stderr } = await tailspan(['budgets', 'suggest', '--from', 'http://127.0.0.1:1'])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toMatch(/^tailspan: http:\/\/127\.0\.0\.1:1\/api\/v1\/operations\?offset=0: [^\n]*\n$/)
+})
 
 test('--version and --help end with 0', async () => {
   expect(await tailspan(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
@@ -89,4 +101,18 @@ test('a reader that stops early is no mistake', async () => {
   child.stderr.on('data', (part: Buffer) => (text += part.toString()))
   await new Promise((resolve) => child.once('close', resolve))
   expect(text).toBe('done\n')
+})
+
+test('rules prints what Prometheus loads, writes it where it is told to, and takes no scale that is none', async () => {
+  const path = file('alerting.yaml', 'alerting: { job: tail }\n')
+  const printed = await tailspan(['rules', '--config', path])
+  expect(printed).toMatchObject({ code: 0, stderr: '' })
+  expect(printed.stdout).toContain('absent(up{job="tail"})')
+  const out = join(folder, 'rules', 'deeper')
+  const written = await tailspan(['rules', '--config', path, '--out', out])
+  expect(written).toEqual({ code: 0, stdout: `${join(out, 'tailspan.rules.yaml')}\n`, stderr: '' })
+  expect(readFileSync(join(out, 'tailspan.rules.yaml'), 'utf8')).toBe(printed.stdout)
+  const bad = await tailspan(['rules', '--window-scale', '60'])
+  expect(bad.code).toBe(2)
+  expect(bad.stderr).toContain('expected a number above 0, at most 1')
 })

@@ -7,6 +7,7 @@ import { loadSettings } from '../../src/settings/settings.ts'
 import type { Analysis } from '../builders/analyze-contract.ts'
 import { tailspan } from '../builders/command.ts'
 import { requestJson, shopRequests } from '../builders/shop-requests.ts'
+import { readText } from '../builders/text-slices.ts'
 
 type TraceDocument = Analysis['traces'][number]
 
@@ -41,8 +42,8 @@ beforeAll(() => {
   for (let second = 0; second < 60; second++) pipeline.tick((nowMs += 1000))
   writeFileSync(learned, JSON.stringify(pipeline.sources.learned()))
   for (const id of new Set(requests.flatMap(({ spans }) => spans.map(({ traceId }) => traceId)))) {
-    const document = pipeline.sources.traceDocument(id)
-    if (document !== undefined) live.set(id, JSON.parse(JSON.stringify(document)) as TraceDocument)
+    const document = readText(pipeline.sources.trace(id))
+    if (document !== undefined) live.set(id, document as TraceDocument)
   }
 })
 afterAll(() => {

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, jest, test } from '@jest/globals'
-import { startTailspan } from '../builders/command.ts'
+import { startTailspan, tailspan } from '../builders/command.ts'
 import { pause, scrapeUntil, startService, type LiveService } from '../builders/live-service.ts'
 import { requestJson, requestProtobuf, type ShopRequest, shopRequests } from '../builders/shop-requests.ts'
 
@@ -170,16 +170,84 @@ test('SIGHUP puts the rules of the settings file in force, and refuses bad ones 
     return seen.sum('tail_phase_seconds_total', { phase }) - before
   }
   expect(await seconds('queue_wait', 3)).toBe(0)
-  await reload(rule('queue_wait'), '"rules":1,"needsRestart":[]')
+  await reload(rule('queue_wait'), '"rules":1,"budgets":0,"needsRestart":[]')
   expect(await seconds('queue_wait', 3)).toBeCloseTo(3 * LOOKUP_SECONDS, 9)
   await reload(`${rule('nonsense')}  - { name: other, field: f, phase: gc }\n`, 'settings not reloaded')
   expect(service.output()).toMatch(/rules\[0\]\.phase: .*rules\[1\]\.field: it needs a unit/)
   expect(await seconds('queue_wait', 3)).toBeCloseTo(3 * LOOKUP_SECONDS, 9)
-  await reload(rule('gc'), 'settings reloaded')
+  await reload(`${rule('gc')}alerting: { job: tail }\n`, '"budgets":0,"needsRestart":[]')
   expect(await seconds('gc', 3)).toBeCloseTo(3 * LOOKUP_SECONDS, 9)
   const exposition = await service.scrape()
   expect(exposition.sum('tail_settings_reloads_total', { result: 'ok' })).toBe(2)
   expect(exposition.sum('tail_settings_reloads_total', { result: 'refused' })).toBe(1)
+  expect(await service.stop()).toBe(0)
+})
+
+test('SIGHUP puts other budgets in force: counters of unchanged targets go on, changed ones begin anew', async () => {
+  const file = settingsFile(withBudgets('{ service: pricing, p95: 30ms, p99: 250ms }'))
+  const service = await startService(file)
+  const send = async (traces: number): Promise<void> => {
+    const counted = (await service.scrape()).sum('tail_requests_total', { service_name: 'pricing' })
+    await post(service, JSON.stringify(requestJson(...shopRequests({ traces, seed: counted + 1 }))))
+    const all = { service_name: 'pricing', operation: 'GET /price' }
+    await scrapeUntil(service, ({ sum }) => sum('tail_requests_total', all) === counted + traces, {
+      everyMs: 50,
+      forMs: 15_000
+    })
+  }
+  const budgeted = async (budget: string): Promise<number> =>
+    (await service.scrape()).sum('tail_budget_requests_total', { service_name: 'pricing', budget })
+  await send(40)
+  expect([await budgeted('p95'), await budgeted('p99')]).toEqual([40, 40])
+  writeFileSync(file, withBudgets('{ service: pricing, p95: 20ms, p99: 250ms }'))
+  process.kill(service.pid, 'SIGHUP')
+  await until(() => service.output().includes('"budgets":1,"needsRestart":[]'))
+  await send(10)
+  expect([await budgeted('p95'), await budgeted('p99')]).toEqual([10, 50])
+  const exposition = await service.scrape()
+  const { sum } = exposition
+  expect(sum('tail_budget_threshold_seconds', { budget: 'p95' })).toBe(0.02)
+  expect(sum('tail_budget_allowed_ratio', { budget: 'p99' })).toBe(0.01)
+  const ofPricing = { service_name: 'pricing', operation: 'GET /price' }
+  const p99Seconds = sum('tail_budget_phase_seconds_total', { ...ofPricing, budget: 'p99' })
+  expect(p99Seconds).toBeCloseTo(sum('tail_request_duration_seconds_sum', ofPricing), 9)
+  writeFileSync(file, withBudgets('{ service: pricing, p98: 20ms }'))
+  process.kill(service.pid, 'SIGHUP')
+  await until(() => service.output().includes('budgets[0].p98: unknown key'))
+  expect(await budgeted('p99')).toBe(50)
+  expect(await service.stop()).toBe(0)
+})
+
+const withBudgets = (entry: string): string =>
+  `accept: { grpc_port: 0, http_port: 0 }\nexpose: { port: 0, zero_first: 0s }\nassemble: { quiet_time: 300ms }\nbudgets:\n  - ${entry}\n`
+
+test('a budget that can never count is warned of at the start, and shows 0 operations', async () => {
+  const service = await startService(settingsFile(withBudgets('{ service: shop, operation: GET /users/42, p99: 1s }')))
+  await until(() => service.output().includes('budgets[0]'))
+  expect(service.output()).toContain('say \\"GET /users/{id}\\"')
+  const { sum } = await service.scrape()
+  expect(sum('tail_budget_operations', { service_pattern: 'shop', operation_pattern: 'GET /users/42' })).toBe(0)
+  expect(await service.stop()).toBe(0)
+})
+
+test('budgets are suggested from a running service as from a file of the same traffic', async () => {
+  const service = await startService(settings)
+  const requests = shopRequests({ traces: 400 })
+  await post(service, JSON.stringify(requestJson(...requests)))
+  await scrapeUntil(service, ({ sum }) => sum('tail_requests_total', { service_name: 'pricing' }) === 400, {
+    everyMs: 100,
+    forMs: 15_000
+  })
+  const live = await tailspan(['budgets', 'suggest', '--from', `http://${service.metrics}`, '--service', 'pricing'])
+  const file = settingsFile(JSON.stringify(requestJson(...requests)))
+  const offline = await tailspan(['budgets', 'suggest', '--service', 'pricing', file])
+  for (const { code, stdout, stderr } of [live, offline]) {
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const pasted = settingsFile(stdout)
+    expect((await tailspan(['check-config', pasted])).stdout).toMatch(
+      /1\. service "pricing", operation "GET \/price": p95 within \S+ for all but 5 %; p99 within \S+ for all but 1 %\.\n$/
+    )
+  }
   expect(await service.stop()).toBe(0)
 })
 
@@ -190,7 +258,7 @@ test('SIGHUP changes the level of the log, and keeps the settings when the new o
   writeFileSync(file, `${ports}log: { level: debug }\nassemble: { quiet_time: 1s }\n`)
   process.kill(service.pid, 'SIGHUP')
   await until(() => service.output().includes('settings reloaded'))
-  expect(service.output()).toContain('"level":"debug","rules":0,"needsRestart":["assemble"]')
+  expect(service.output()).toContain('"level":"debug","rules":0,"budgets":0,"needsRestart":["assemble"]')
   writeFileSync(file, 'assembel: {}\n')
   process.kill(service.pid, 'SIGHUP')
   await until(() => service.output().includes('settings not reloaded'))

@@ -26,6 +26,8 @@ interface Scored {
   readonly recording: Recording
   readonly problems: readonly string[]
   readonly tally: Tally
+  /** `caller (language) > callee (language) component` */
+  readonly edges: readonly string[]
 }
 const scored: Scored[] = []
 
@@ -39,7 +41,11 @@ beforeAll(async () => {
     scored.push({
       recording,
       problems: contractProblems({ ...analysis, traces } as unknown as Analysis),
-      tally: score({ analysis, spans, truth })
+      tally: score({ analysis, spans, truth }),
+      edges: (analysis as unknown as Analysis).boundaries.map(
+        ({ caller, callee, component }) =>
+          `${caller.service} (${caller.language}) > ${callee.service} (${callee.language}) ${component}`
+      )
     })
   }
 }, 120_000)
@@ -52,6 +58,19 @@ const meanOf = (level: Level): Figures =>
         .map(({ recording: { meta }, tally }) => ({ ...meta, tally }))
     )
   )
+
+test('every recording has the edges of the shop, the one into a library of another language included', () => {
+  for (const { edges } of scored) {
+    expect(edges).toEqual(
+      expect.arrayContaining([
+        'gateway (go) > gateway (rust) marshalling',
+        'gateway (go) > inventory (go) network',
+        'gateway (go) > pricing (rust) network',
+        'gateway (go) > shipping (go) queue'
+      ])
+    )
+  }
+})
 
 test('phases, paths and blame of every recorded request add up exactly', () => {
   expect(scored.length).toBeGreaterThan(0)

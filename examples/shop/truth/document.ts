@@ -19,8 +19,9 @@ that told no truth.
 
 **True blame of a trace.** The same along \`critical_path\` as \`analyze\` printed it, charged to the service that each section's
 request belongs to. Of a call, what the answering span does not cover is charged to the caller with what its truth says it was
-late with, then to the callee with what its truth says kept its span from starting (\`before\`), and the rest is the wire. Only Go
-tells \`before\`, and only from when its runtime knew of the request: a Rust process that accepts late counts as wire.
+late with, then to the callee with what its truth says kept its span from starting (\`before\`), and the rest is the wire. Rust
+tells \`before\` from when the kernel had the request, Go only from when its runtime knew of it: a Go process that the kernel
+does not run counts as wire.
 
 **Wire and far side are one.** A truth taken inside a process sees a wait for a socket, not what happens behind it. So
 \`network\` is added to \`downstream\` on both sides before anything is compared.
@@ -35,7 +36,8 @@ phases of its operation's body, told and true each with their own body. The domi
 | right service + phase | share of the slowest 1 % of whole traces in which the largest excess of blame, by service and phase, is the true one |
 | phase error | half the sum over phases of abs(told - true), over the duration: the share of the request's time in a wrong phase. Mean over requests |
 | attributed | share of the tail's told positive excess that is not \`unattributed\` |
-| attributed of what has a cause | the same without the time that is \`unattributed\` in the truth: 1 - (told \`unattributed\` excess beyond the true one) / (true positive excess with a cause). This is what the asked figure is held against, because sleeping requests would make the plain one unreachable |
+| of at most | the same of the true excess: what who tells the truth would reach. The rest is time that truth itself calls \`unattributed\`, because nothing in the process knows what it was: \`sleep\`, \`retry\`, \`hedge\` and \`straggler\` are sleeps in the code by design, and inventory's cache answers over a socket without a span, late when the machine is busy. To attribute more than this would be to invent a cause |
+| attributed of what has a cause | the same without the time that is \`unattributed\` in the truth: 1 - (told \`unattributed\` excess beyond the true one) / (true positive excess with a cause). This is what the asked figure is held against, because the plain one cannot be more than the column before |
 | false certainty | of the tail's time graded \`measured\`, the share that truth does not support (measured minus true, where positive) |
 | of all tail time | the same time, as a share of all of the tail's time |
 

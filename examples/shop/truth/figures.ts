@@ -38,6 +38,7 @@ export interface Tally {
   readonly differences: PhaseTimes
   excessNs: number
   unattributedNs: number
+  trueExcessNs: number
   causedNs: number
   missedNs: number
   measuredNs: number
@@ -66,6 +67,7 @@ export function noTally(): Tally {
     differences: noTimes(),
     excessNs: 0,
     unattributedNs: 0,
+    trueExcessNs: 0,
     causedNs: 0,
     missedNs: 0,
     measuredNs: 0,
@@ -175,6 +177,7 @@ function tallyExcess(tally: Tally, told: ReadonlyMap<PhaseName, number>, truth: 
   const trueNs = Math.max(0, truth.get('unattributed') ?? 0)
   tally.excessNs += positive(told)
   tally.unattributedNs += toldNs
+  tally.trueExcessNs += positive(truth)
   tally.causedNs += positive(truth) - trueNs
   tally.missedNs += Math.max(0, toldNs - trueNs)
   const cause = largest(truth)
@@ -202,6 +205,8 @@ export interface Figures {
   readonly phaseError: number
   readonly phaseErrorTail: number
   readonly attributed: number
+  /** What `attributed` would be for who tells the truth. */
+  readonly attributable: number
   readonly attributedOfCaused: number
   readonly falseCertainty: number
   readonly falseOfTail: number
@@ -230,6 +235,7 @@ export function figuresOf(tally: Tally): Figures {
     phaseError: tally.misplaced / tally.requests,
     phaseErrorTail: tally.misplacedInTail / tally.tailRequests,
     attributed: 1 - tally.unattributedNs / tally.excessNs,
+    attributable: tally.causedNs / tally.trueExcessNs,
     attributedOfCaused: 1 - Math.min(1, tally.missedNs / tally.causedNs),
     // Who promises nothing breaks no promise.
     falseCertainty: tally.measuredNs === 0 ? 0 : tally.falseNs / tally.measuredNs,

@@ -36,6 +36,7 @@ const columns: readonly Column[] = [
   { title: 'phase error, tail', key: 'phaseErrorTail' },
   { title: 'phase error, all', key: 'phaseError' },
   { title: 'attributed', key: 'attributed' },
+  { title: 'of at most', key: 'attributable' },
   { title: 'attributed of what has a cause', key: 'attributedOfCaused' },
   { title: 'false certainty', key: 'falseCertainty' },
   { title: 'of all tail time', key: 'falseOfTail' }

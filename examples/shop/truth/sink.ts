@@ -29,6 +29,8 @@ export interface Sink {
   readonly grpc: string
   readonly http: string
   readonly counts: () => SinkCounts
+  /** Writes down what comes from now on, where it did not. */
+  readonly keep: () => void
   /** Finishes the files. */
   readonly close: () => Promise<void>
 }
@@ -37,13 +39,19 @@ export interface Sink {
 export type Next = (signal: Signal, body: Uint8Array) => Promise<boolean>
 
 /** Takes export requests over gRPC and HTTP and writes each, as it came, behind four bytes of its length, to a gzipped file. */
-export async function startSink(folder: string, next: Next = () => Promise.resolve(true)): Promise<Sink> {
+export async function startSink(
+  folder: string,
+  next: Next = () => Promise.resolve(true),
+  { keeps = true } = {}
+): Promise<Sink> {
   const files = { traces: createFile(join(folder, signals.traces)), metrics: createFile(join(folder, signals.metrics)) }
   const counts = { traces: 0, metrics: 0, refused: 0 }
   let writtenBytes = 0
+  let keeping = keeps
 
   /** False when it is not taken. */
   async function take(signal: Signal, body: Uint8Array | undefined): Promise<boolean> {
+    if (!keeping && body !== undefined) return await next(signal, body)
     writtenBytes += 4 + (body?.length ?? 0)
     const fits = body !== undefined && body.length <= BODY_BYTES_MAX && writtenBytes <= RECORDING_BYTES_MAX
     if (!fits || !(await next(signal, body))) {
@@ -72,6 +80,9 @@ export async function startSink(folder: string, next: Next = () => Promise.resol
     grpc: `127.0.0.1:${port}`,
     http: `127.0.0.1:${(http.address() as AddressInfo).port}`,
     counts: () => ({ ...counts }),
+    keep() {
+      keeping = true
+    },
     async close() {
       http.closeAllConnections()
       http.close()

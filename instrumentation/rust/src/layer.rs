@@ -100,6 +100,8 @@ impl<S> fmt::Debug for SpanLayer<S> {
 struct SpanLedger {
     own: Arc<Ledger>,
     parent: Option<Arc<Ledger>>,
+    /// Nanoseconds by which what it answers may have been there before it.
+    unwatched_before: u64,
     /// It stands for a peer.
     of_call: bool,
 }
@@ -127,10 +129,16 @@ where
         if let Some(parent) = &parent {
             thread::child_changes(parent, Ledger::child_opened);
         }
+        let unwatched_before = if parent.is_none() {
+            thread::unwatched_until_now()
+        } else {
+            0
+        };
         let own = Arc::new(Ledger::new(clock::now_ns()));
         span.extensions_mut().replace(SpanLedger {
             own,
             parent,
+            unwatched_before,
             of_call: kind::is_call(attributes),
         });
     }
@@ -153,13 +161,15 @@ where
         let Some(SpanLedger {
             own: ledger,
             parent,
+            unwatched_before,
             of_call,
         }) = ledger
         else {
             return;
         };
         thread::span_closed(&ledger);
-        if let Some(times) = ledger.times(alloc::in_use()) {
+        if let Some(mut times) = ledger.times(alloc::in_use()) {
+            times.unwatched_before_ns = (unwatched_before > 0).then_some(unwatched_before);
             self.hand_on(&span, times, of_call);
         } else if ledger.held_across_await() {
             counters::count(&counters::SPANS_HELD_ACROSS_AWAIT);

@@ -29,6 +29,7 @@ struct Book {
     allocator: u64,
     preempted: u64,
     scheduling: u64,
+    unwatched: u64,
     queue_wait: u64,
     ever_entered: bool,
     observed: bool,
@@ -42,16 +43,55 @@ struct Gap {
     from: u64,
     /// What lies between here and the end of the gap is claimed.
     claimed_from: u64,
+    /// Up to here it is claimed how late its wake-up may have been.
+    asked_until: u64,
     booked_as_queue: bool,
+}
+
+/// What a wake-up claims of a gap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// From the wake-up on.
+    pub(crate) scheduling: u64,
+    /// Before it: it may have been as late.
+    pub(crate) unwatched: u64,
+}
+
+impl Claim {
+    pub(crate) fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign for Claim {
+    fn add_assign(&mut self, other: Self) {
+        self.scheduling += other.scheduling;
+        self.unwatched += other.unwatched;
+    }
 }
 
 /// The poll of an observed future in which a span is entered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Polled {
-    /// 0: polled without having been woken.
-    pub(crate) woken: u64,
+    pub(crate) woken: Woken,
     /// From here on the task was running, whichever span it was in. In the far future when nobody asked.
     pub(crate) begun: u64,
+}
+
+/// A wake-up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Woken {
+    /// 0: there was none.
+    pub(crate) at: u64,
+    /// Since when it may have been due.
+    pub(crate) due: u64,
+}
+
+impl Woken {
+    /// A wake-up that comes from where its reason is.
+    pub(crate) fn at(at: u64) -> Self {
+        Self { at, due: at }
+    }
 }
 
 /// Nanoseconds of a span's own self time: the time in which none of its child spans was open.
@@ -66,6 +106,12 @@ pub struct SpanTimes {
     /// Ready to run and not running: woken (or spawned) and not yet polled, and, where it is
     /// [watched](crate::SpanLayer::with_preemption), polled on a thread that the kernel kept waiting.
     pub scheduling_ns: Option<u64>,
+    /// Waiting while no worker had time for what it waited for, up to a wake-up: that came late by at most this much. It is
+    /// part of no other amount. `None` when there was none, or workers are not [watched](crate::watch_workers).
+    pub unwatched_ns: Option<u64>,
+    /// The same before the span, of one without a parent in the process: by at most this much what it answers was there
+    /// before it. It is no part of the span.
+    pub unwatched_before_ns: Option<u64>,
     /// In the allocator, while the span was running.
     pub allocator_ns: Option<u64>,
     /// Running, without the time in the allocator.
@@ -97,18 +143,26 @@ impl Book {
     }
 
     /// Takes the part of the last gap after `woken` out of the books, for the caller to book as scheduling.
-    fn claim(&mut self, woken: u64) -> u64 {
+    fn claim(&mut self, woken: Woken) -> Claim {
         self.observed = true;
-        if woken == 0 {
-            return 0;
+        if woken.at == 0 {
+            return Claim::default();
         }
-        let from = woken.max(self.gap.from);
-        let amount = self.gap.claimed_from.saturating_sub(from);
-        self.gap.claimed_from -= amount;
+        let from = woken.at.max(self.gap.from);
+        let scheduling = self.gap.claimed_from.saturating_sub(from);
+        self.gap.claimed_from -= scheduling;
         if self.gap.booked_as_queue {
-            self.queue_wait -= amount;
+            self.queue_wait -= scheduling;
+            // Turns are passed on by those who had them: no socket had to be looked at.
+            return Claim {
+                scheduling,
+                unwatched: 0,
+            };
         }
-        amount
+        let until = woken.at.min(self.gap.claimed_from);
+        let unwatched = until.saturating_sub(woken.due.max(self.gap.asked_until));
+        self.gap.asked_until = self.gap.asked_until.max(until);
+        Claim { scheduling, unwatched }
     }
 }
 
@@ -127,7 +181,7 @@ impl Ledger {
 
     /// The span starts running on a thread, in a poll of an observed future or outside of any.
     /// Returns what the wake-up claims of the idle time before; see [`Ledger::claim`].
-    pub(crate) fn enter(&self, now: u64, polled: Option<Polled>) -> u64 {
+    pub(crate) fn enter(&self, now: u64, polled: Option<Polled>) -> Claim {
         let mut book = self.book();
         if book.entered == 0 {
             let idle_and_leaf = book.open_children == 0;
@@ -136,8 +190,10 @@ impl Ledger {
             // From there to now the task was running, though not yet in this span: neither idle nor in a queue.
             book.settle(until);
             book.settled = book.settled.max(now);
+            let from = if idle_and_leaf { from } else { until };
             book.gap = Gap {
-                from: if idle_and_leaf { from } else { until },
+                from,
+                asked_until: from,
                 claimed_from: until,
                 booked_as_queue: idle_and_leaf && book.queues > 0,
             };
@@ -146,7 +202,7 @@ impl Ledger {
         }
         book.entered += 1;
         book.ever_entered = true;
-        polled.map_or(0, |polled| book.claim(polled.woken))
+        polled.map_or_else(Claim::default, |polled| book.claim(polled.woken))
     }
 
     pub(crate) fn exit(&self, now: u64) {
@@ -180,22 +236,25 @@ impl Ledger {
     }
 
     /// What a wake-up at `woken` claims of the idle time before the span was last entered. The amount is in no book
-    /// until it is given to [`Ledger::book_scheduling`] or back to [`Ledger::unclaim`].
-    pub(crate) fn claim(&self, woken: u64) -> u64 {
+    /// until it is given to [`Ledger::book_claim`] or back to [`Ledger::unclaim`].
+    pub(crate) fn claim(&self, woken: Woken) -> Claim {
         self.book().claim(woken)
     }
 
     /// Undoes the latest [`Ledger::claim`] since the span was last entered.
-    pub(crate) fn unclaim(&self, amount: u64) {
+    pub(crate) fn unclaim(&self, claim: Claim) {
         let mut book = self.book();
-        book.gap.claimed_from += amount;
+        book.gap.claimed_from += claim.scheduling;
+        book.gap.asked_until = book.gap.from;
         if book.gap.booked_as_queue {
-            book.queue_wait += amount;
+            book.queue_wait += claim.scheduling;
         }
     }
 
-    pub(crate) fn book_scheduling(&self, amount: u64) {
-        self.book().scheduling += amount;
+    pub(crate) fn book_claim(&self, claim: Claim) {
+        let mut book = self.book();
+        book.scheduling += claim.scheduling;
+        book.unwatched += claim.unwatched;
     }
 
     /// Time a thread spent in the allocator since its last event, all of it with this span running there.
@@ -235,6 +294,8 @@ impl Ledger {
         Some(SpanTimes {
             queue_wait_ns: book.observed.then_some(book.queue_wait),
             scheduling_ns: (book.observed || preempted > 0).then_some(book.scheduling + preempted),
+            unwatched_before_ns: None,
+            unwatched_ns: (book.unwatched > 0).then_some(book.unwatched),
             allocator_ns: allocations_timed.then_some(allocator),
             processing_ns: Some(book.busy - allocator - preempted),
         })

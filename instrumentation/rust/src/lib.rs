@@ -17,6 +17,8 @@ pub mod sync;
 mod thread;
 #[cfg(feature = "tower")]
 mod tower;
+#[cfg_attr(not(feature = "tokio"), path = "unwatched.rs")]
+mod watch;
 
 pub use crate::alloc::TimingAllocator;
 pub use crate::counters::{Counters, counters};
@@ -29,3 +31,5 @@ pub use crate::queue::{QueuePlace, QueueWait, queue_wait};
 pub use crate::spawn::spawn_observed;
 #[cfg(feature = "tower")]
 pub use crate::tower::{ObservedService, RequestLayer};
+#[cfg(feature = "tokio")]
+pub use crate::watch::watch_workers;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::clock;
-use crate::thread::TurnGuard;
+use crate::ledger::Woken;
+use crate::thread::{self, TurnGuard};
 
 /// [`tailspan`](Observe::tailspan) for every future.
 pub trait Observe: Future + Sized {
@@ -59,7 +59,7 @@ impl<F> Observed<F> {
     /// is only made, to be awaited later, is not waiting to run.
     #[cfg(any(feature = "tokio", feature = "tower"))]
     pub(crate) fn due_now(inner: F) -> Self {
-        Self::new(inner, clock::now_ns())
+        Self::new(inner, crate::clock::now_ns())
     }
 }
 
@@ -68,7 +68,7 @@ impl<F: Future> Future for Observed<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut woken = std::mem::take(this.due_since);
+        let mut woken = Woken::at(std::mem::take(this.due_since));
         if let Some(waker) = this.waker.as_ref() {
             woken = waker.note.take();
         }
@@ -95,6 +95,7 @@ impl NotingWaker {
         let note = Arc::new(WakeNote {
             task: task.clone(),
             woken: AtomicU64::new(0),
+            due: AtomicU64::new(0),
         });
         Self {
             waker: Waker::from(Arc::clone(&note)),
@@ -109,19 +110,26 @@ struct WakeNote {
     task: Waker,
     /// The first wake-up since the last poll began, or 0.
     woken: AtomicU64,
+    /// Since when it may have been due.
+    due: AtomicU64,
 }
 
 impl WakeNote {
     /// A wake-up before the poll begins is answered by it; one after, even while it runs, asks for the next.
-    fn take(&self) -> u64 {
+    fn take(&self) -> Woken {
         if self.woken.load(Ordering::Relaxed) == 0 {
-            return 0;
+            return Woken::default();
         }
-        self.woken.swap(0, Ordering::Relaxed)
+        let at = self.woken.swap(0, Ordering::Acquire);
+        Woken {
+            at,
+            due: self.due.load(Ordering::Relaxed),
+        }
     }
 }
 
-// Relaxed throughout: the moment is a number on its own, and the executor's own wake-to-poll ordering carries it.
+// The moment is a number on its own, and the executor's own wake-to-poll ordering carries it; it brings `due` along. Of two
+// wake-ups at once the one's moment may meet the other's `due`, which is as good.
 impl Wake for WakeNote {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -129,9 +137,9 @@ impl Wake for WakeNote {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.woken.load(Ordering::Relaxed) == 0 {
-            let _ = self
-                .woken
-                .compare_exchange(0, clock::now_ns(), Ordering::Relaxed, Ordering::Relaxed);
+            let Woken { at, due } = thread::woken_now();
+            self.due.store(due, Ordering::Relaxed);
+            let _ = self.woken.compare_exchange(0, at, Ordering::Release, Ordering::Relaxed);
         }
         self.task.wake_by_ref();
     }

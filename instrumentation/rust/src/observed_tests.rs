@@ -22,7 +22,7 @@ fn task() -> (Arc<Task>, Waker) {
 fn the_first_wake_up_since_the_poll_counts_and_every_one_reaches_the_task() {
     let (task, waker) = task();
     let noting = NotingWaker::new(&waker);
-    assert_eq!(noting.note.take(), 0);
+    assert_eq!(noting.note.take().at, 0);
     noting.waker.wake_by_ref();
     let first = noting.note.woken.load(Ordering::Relaxed);
     std::thread::sleep(std::time::Duration::from_millis(1));
@@ -35,8 +35,8 @@ fn the_first_wake_up_since_the_poll_counts_and_every_one_reaches_the_task() {
     .join()
     .unwrap();
     assert!(first > 0);
-    assert_eq!(noting.note.take(), first);
-    assert_eq!(noting.note.take(), 0);
+    assert_eq!(noting.note.take().at, first);
+    assert_eq!(noting.note.take().at, 0);
     assert_eq!(task.0.load(Ordering::SeqCst), 3);
 }
 

@@ -11,6 +11,10 @@ pub mod attribute {
     pub const QUEUE_WAIT_NS: &str = "tailspan.queue_wait_ns";
     /// Ready to run but not running.
     pub const SCHEDULING_NS: &str = "tailspan.scheduling_ns";
+    /// Waiting while nobody looked whether the wait was over: at most so much of it was scheduling.
+    pub const UNWATCHED_NS: &str = "tailspan.unwatched_ns";
+    /// As much before the span, of one without a parent in the process.
+    pub const UNWATCHED_BEFORE_NS: &str = "tailspan.unwatched_before_ns";
     /// In the allocator.
     pub const ALLOCATOR_NS: &str = "tailspan.allocator_ns";
     /// Running, without the allocator.
@@ -23,6 +27,8 @@ fn amounts(times: SpanTimes) -> impl Iterator<Item = (&'static str, i64)> {
     [
         (attribute::QUEUE_WAIT_NS, times.queue_wait_ns),
         (attribute::SCHEDULING_NS, times.scheduling_ns),
+        (attribute::UNWATCHED_NS, times.unwatched_ns),
+        (attribute::UNWATCHED_BEFORE_NS, times.unwatched_before_ns),
         (attribute::ALLOCATOR_NS, times.allocator_ns),
         (attribute::PROCESSING_NS, times.processing_ns),
     ]

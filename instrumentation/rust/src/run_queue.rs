@@ -67,17 +67,17 @@ impl RunQueue {
 }
 
 #[cfg(target_os = "linux")]
-struct Count(Option<std::fs::File>);
+pub(crate) struct Count(Option<std::fs::File>);
 
 #[cfg(target_os = "linux")]
 impl Count {
     /// One file a thread, open as long as the thread lives.
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self(std::fs::File::open("/proc/thread-self/schedstat").ok())
     }
 
     /// The second of three numbers: nanoseconds on a run queue.
-    fn read(&self) -> Option<u64> {
+    pub(crate) fn read(&self) -> Option<u64> {
         use std::os::unix::fs::FileExt as _;
 
         let mut text = [0; 96];
@@ -88,15 +88,15 @@ impl Count {
 }
 
 #[cfg(not(target_os = "linux"))]
-struct Count;
+pub(crate) struct Count;
 
 #[cfg(not(target_os = "linux"))]
 impl Count {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self
     }
 
-    fn read(&self) -> Option<u64> {
+    pub(crate) fn read(&self) -> Option<u64> {
         None
     }
 }

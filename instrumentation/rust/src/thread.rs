@@ -4,15 +4,16 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::counters;
-use crate::ledger::{Ledger, Polled};
+use crate::ledger::{Claim, Ledger, Polled, Woken};
 use crate::run_queue::RunQueue;
-use crate::{alloc, clock};
+use crate::{alloc, clock, watch};
 
 thread_local! {
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread {
         entered: Vec::new(),
         turn: None,
         allocator_seen: 0,
+        running_since: 0,
         run_queue: RunQueue::new(),
     }) };
 }
@@ -23,6 +24,8 @@ struct Thread {
     turn: Option<Turn>,
     /// The thread's allocator time that is already booked.
     allocator_seen: u64,
+    /// When the first of the spans was entered.
+    running_since: u64,
     run_queue: RunQueue,
 }
 
@@ -43,19 +46,19 @@ struct Turn {
 /// end was surely woken, and no other is.
 enum Resumed {
     Nobody,
-    One(Arc<Ledger>, u64),
+    One(Arc<Ledger>, Claim),
     Several,
     Ended,
 }
 
 impl Turn {
-    fn offer(&mut self, ledger: &Arc<Ledger>, amount: u64) {
-        if amount == 0 {
+    fn offer(&mut self, ledger: &Arc<Ledger>, claim: Claim) {
+        if claim.is_nothing() {
             return;
         }
         match &mut self.resumed {
-            Resumed::Nobody => self.resumed = Resumed::One(Arc::clone(ledger), amount),
-            Resumed::One(one, booked) if Arc::ptr_eq(one, ledger) => *booked += amount,
+            Resumed::Nobody => self.resumed = Resumed::One(Arc::clone(ledger), claim),
+            Resumed::One(one, booked) if Arc::ptr_eq(one, ledger) => *booked += claim,
             Resumed::One(..) => {
                 counters::count(&counters::AMBIGUOUS_WAKES);
                 self.resumed = Resumed::Several;
@@ -65,17 +68,17 @@ impl Turn {
     }
 
     fn settle(&mut self) {
-        if let Resumed::One(ledger, amount) = std::mem::replace(&mut self.resumed, Resumed::Nobody) {
-            ledger.book_scheduling(amount);
+        if let Resumed::One(ledger, claim) = std::mem::replace(&mut self.resumed, Resumed::Nobody) {
+            ledger.book_claim(claim);
         }
     }
 
     /// A future inside `ledger`'s span is observed by itself and knows better whether the span was woken.
     fn give_back(&mut self, ledger: &Arc<Ledger>) {
-        if let Resumed::One(one, amount) = &self.resumed
+        if let Resumed::One(one, claim) = &self.resumed
             && Arc::ptr_eq(one, ledger)
         {
-            one.unclaim(*amount);
+            one.unclaim(*claim);
             self.resumed = Resumed::Nobody;
         }
     }
@@ -116,9 +119,12 @@ pub(crate) fn span_entered(id: u64, ledger: Arc<Ledger>) {
         let now = clock::now_ns();
         thread.flush(now);
         let polled = thread.turn.as_ref().map(|turn| turn.polled);
-        let amount = ledger.enter(now, polled);
+        let claim = ledger.enter(now, polled);
         if let Some(turn) = &mut thread.turn {
-            turn.offer(&ledger, amount);
+            turn.offer(&ledger, claim);
+        }
+        if thread.entered.is_empty() {
+            thread.running_since = now;
         }
         thread.entered.push(Entered { id, ledger });
         alloc::set_thread_timed(true);
@@ -135,6 +141,9 @@ pub(crate) fn span_exited(id: u64) {
         };
         let exited = thread.entered.remove(at);
         exited.ledger.exit(now);
+        if thread.entered.is_empty() {
+            watch::was_busy(thread.running_since, now);
+        }
         alloc::set_thread_timed(!thread.entered.is_empty());
     });
 }
@@ -168,6 +177,21 @@ pub(crate) fn observed_span() -> Option<Arc<Ledger>> {
     .flatten()
 }
 
+/// A wake-up of an observed future, now. One from another's poll comes from where its reason is; one from a task that nobody
+/// observes, or from the runtime itself, may be late.
+pub(crate) fn woken_now() -> Woken {
+    let at = clock::now_ns();
+    let from_a_poll = with(|thread| thread.turn.is_some()).unwrap_or(true);
+    let due = if from_a_poll { at } else { watch::due_since(at) };
+    Woken { at, due }
+}
+
+/// How late what happens now on this thread, outside of an observed poll, may be.
+pub(crate) fn unwatched_until_now() -> u64 {
+    let Woken { at, due } = woken_now();
+    at.saturating_sub(due)
+}
+
 /// One poll of an observed future, from creation to drop.
 pub(crate) struct TurnGuard {
     outer: Option<Turn>,
@@ -175,13 +199,13 @@ pub(crate) struct TurnGuard {
 }
 
 impl TurnGuard {
-    pub(crate) fn begin(woken: u64) -> Self {
+    pub(crate) fn begin(woken: Woken) -> Self {
         let outer = with(|thread| {
             let mut turn = Turn {
                 polled: Polled {
                     woken,
                     // Without a wake-up nothing is claimed up to here, and the clock need not be read.
-                    begun: if woken == 0 { u64::MAX } else { clock::now_ns() },
+                    begun: if woken.at == 0 { u64::MAX } else { clock::now_ns() },
                 },
                 resumed: Resumed::Nobody,
                 entered_before: thread.entered.len(),
@@ -226,5 +250,5 @@ impl Drop for TurnGuard {
 
 #[cfg(test)]
 pub(crate) fn woken_of_this_turn() -> Option<u64> {
-    with(|thread| thread.turn.as_ref().map(|turn| turn.polled.woken)).flatten()
+    with(|thread| thread.turn.as_ref().map(|turn| turn.polled.woken.at)).flatten()
 }

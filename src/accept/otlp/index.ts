@@ -1,5 +1,6 @@
 export { createDecoderCounters, decoderCounters, type DecoderCounters } from './counters.ts'
 export { decoderLimits, type DecoderLimits } from './limits.ts'
+export { withoutIdentifiers } from './operation-names.ts'
 export { createResources, OVERFLOW_ROW, type ResourceTable, type Sender } from './resources.ts'
 export { PointRefusal, pointRefusalReasons, SpanRefusal, spanRefusalReasons, type Refusals } from './refusals.ts'
 export { createSpanDecoder, type DecoderTools, type SpanDecoder } from './traces.ts'

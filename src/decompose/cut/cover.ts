@@ -1,4 +1,5 @@
 import { enlarge, growFloats, growInts } from '../scratch.ts'
+import type { Step } from './steps.ts'
 
 /** Receives the pieces of a section in time order: who covers it, and who stands on both sides (-1 = nobody, the edge). */
 export type EmitPiece = (fromNs: number, toNs: number, cover: number, left: number, right: number) => void
@@ -10,9 +11,13 @@ export interface Cover {
   /** Someone who covers time. Of several, the lowest rank wins, then the first added. */
   readonly add: (row: number, rank: number, fromNs: number, toNs: number) => void
   readonly emit: (piece: EmitPiece) => void
+  /** The same as steps, for so many covers that others would have to wait. */
+  readonly steps: (piece: EmitPiece) => readonly Step[]
 }
 
 const RANKS = 4
+/** Boundaries sorted in one go; sorted runs of more are merged. */
+const RUN = 16_384
 const NOBODY = -1
 
 /**
@@ -35,7 +40,13 @@ export function createCover(): Cover {
   let coverFrom = growFloats(16)
   let coverTo = growFloats(16)
   let bounds = growFloats(64)
+  let merged = growFloats(0)
+  let width = RUN
   let cells = 0
+  // How far the pieces are emitted: the section, the cell in it (NOBODY = at its start), and who stands to the left.
+  let emitted = 0
+  let emitCell = NOBODY
+  let emitLeft = NOBODY
   let painter = growInts(64)
   let nextFree = growInts(64)
 
@@ -62,44 +73,161 @@ export function createCover(): Cover {
     return root
   }
 
-  function layCells(): void {
-    const most = 2 * (sections + covers)
-    if (bounds.length < most + 1) bounds = growFloats(most + 1)
-    let n = 0
-    for (let i = 0; i < sections; i++) {
-      bounds[n++] = sectionFrom[i] as number
-      bounds[n++] = sectionTo[i] as number
+  /** Boundaries of sections and covers, in any order. */
+  function layBounds(from: number, to: number): void {
+    if (from === 0) {
+      const most = 2 * (sections + covers)
+      if (bounds.length < most + 1) {
+        bounds = growFloats(most + 1)
+        merged = growFloats(most > RUN ? most + 1 : 0)
+      }
+      cells = 0
+      width = RUN
+      emitted = 0
+      emitCell = NOBODY
     }
-    for (let i = 0; i < covers; i++) {
-      bounds[n++] = coverFrom[i] as number
-      bounds[n++] = coverTo[i] as number
+    for (let i = from; i < to; i++) {
+      const cover = i - sections
+      bounds[2 * i] = (cover < 0 ? sectionFrom[i] : coverFrom[cover]) as number
+      bounds[2 * i + 1] = (cover < 0 ? sectionTo[i] : coverTo[cover]) as number
     }
-    bounds.subarray(0, n).sort()
-    cells = 0
-    for (let i = 0; i < n; i++) {
+  }
+
+  const boundsLaid = (): number => 2 * (sections + covers)
+
+  function sortRuns(from: number, to: number): void {
+    const n = boundsLaid()
+    for (let left = Math.ceil(from / RUN) * RUN; left < to; left += RUN) {
+      bounds.subarray(left, Math.min(left + RUN, n)).sort()
+    }
+  }
+
+  // The pair of runs that is being merged, as in sort.ts; here of numbers, which need no order beside them.
+  let nextA = 0
+  let nextB = 0
+  let endA = 0
+  let endB = 0
+
+  function mergeRuns(from: number, to: number): void {
+    const n = boundsLaid()
+    if (from === 0) endB = 0
+    for (let at = from; at < to;) {
+      if (at === endB) {
+        nextA = at
+        nextB = endA = Math.min(at + width, n)
+        endB = Math.min(at + 2 * width, n)
+      }
+      at = mergePair(at, Math.min(to, endB))
+    }
+    if (to < n) return
+    const other = merged
+    merged = bounds
+    bounds = other
+    width *= 2
+  }
+
+  function mergePair(from: number, to: number): number {
+    let a = nextA
+    let b = nextB
+    for (let at = from; at < to; at++) {
+      const takeB = a >= endA || (b < endB && (bounds[b] as number) < (bounds[a] as number))
+      merged[at] = (takeB ? bounds[b++] : bounds[a++]) as number
+    }
+    nextA = a
+    nextB = b
+    return to
+  }
+
+  /** Each boundary once, in place. */
+  function layCells(from: number, to: number): void {
+    for (let i = from; i < to; i++) {
       if (cells === 0 || bounds[i] !== bounds[cells - 1]) bounds[cells++] = bounds[i] as number
     }
-    if (painter.length < cells + 1) {
+  }
+
+  function clearCells(from: number, to: number): void {
+    if (from === 0 && painter.length < cells + 1) {
       painter = growInts(cells + 1)
       nextFree = growInts(cells + 1)
     }
-    for (let cell = 0; cell <= cells; cell++) {
+    for (let cell = from; cell < to; cell++) {
       painter[cell] = NOBODY
       nextFree[cell] = cell
     }
   }
 
-  function paint(): void {
-    for (let rank = 0; rank < RANKS; rank++) {
-      for (let i = 0; i < covers; i++) {
-        if (coverRank[i] !== rank) continue
-        const end = cellAt(coverTo[i] as number)
-        for (let cell = free(cellAt(coverFrom[i] as number)); cell < end; cell = free(cell)) {
-          painter[cell] = coverRow[i] as number
-          nextFree[cell] = cell + 1
-        }
+  function paint(rank: number, from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      if (coverRank[i] !== rank) continue
+      const end = cellAt(coverTo[i] as number)
+      for (let cell = free(cellAt(coverFrom[i] as number)); cell < end; cell = free(cell)) {
+        painter[cell] = coverRow[i] as number
+        nextFree[cell] = cell + 1
       }
     }
+  }
+
+  /** Goes on with the pieces of the sections, for about as many cells. */
+  function emitCells(piece: EmitPiece, count: number): void {
+    for (let left = count; left > 0 && emitted < sections;) {
+      const end = cellAt(sectionTo[emitted] as number)
+      if (emitCell === NOBODY) {
+        emitCell = cellAt(sectionFrom[emitted] as number)
+        emitLeft = sectionLeft[emitted] as number
+      }
+      const cell = emitCell
+      const row = painter[cell] as number
+      let next = cell + 1
+      while (next < end && painter[next] === row) next += 1
+      const right = next < end ? (painter[next] as number) : (sectionRight[emitted] as number)
+      piece(bounds[cell] as number, bounds[next] as number, row, emitLeft, right)
+      left -= next - cell
+      emitLeft = row
+      emitCell = next
+      if (next < end) continue
+      emitted += 1
+      emitCell = NOBODY
+    }
+  }
+
+  function steps(piece: EmitPiece): readonly Step[] {
+    const runs = Math.ceil((2 * (sections + covers)) / RUN)
+    const merges = runs > 1 ? Math.ceil(Math.log2(runs)) : 0
+    const step = (size: () => number, run: Step['run']): Step => ({ size, run })
+    return [
+      step(() => sections + covers, layBounds),
+      step(boundsLaid, sortRuns),
+      ...Array.from({ length: merges }, () => step(boundsLaid, mergeRuns)),
+      step(boundsLaid, layCells),
+      step(() => cells + 1, clearCells),
+      ...Array.from({ length: RANKS }, (_, rank) =>
+        step(
+          () => covers,
+          (from, to) => {
+            paint(rank, from, to)
+          }
+        )
+      ),
+      step(
+        () => cells,
+        (from, to) => {
+          emitCells(piece, to - from)
+        }
+      )
+    ]
+  }
+
+  function emit(piece: EmitPiece): void {
+    if (boundsLaid() > RUN) {
+      for (const { size, run } of steps(piece)) run(0, size())
+      return
+    }
+    layBounds(0, sections + covers)
+    sortRuns(0, boundsLaid())
+    layCells(0, boundsLaid())
+    clearCells(0, cells + 1)
+    for (let rank = 0; rank < RANKS; rank++) paint(rank, 0, covers)
+    emitCells(piece, cells)
   }
 
   return {
@@ -132,22 +260,7 @@ export function createCover(): Cover {
       coverFrom[covers] = fromNs
       coverTo[covers++] = toNs
     },
-    emit(piece) {
-      layCells()
-      paint()
-      for (let i = 0; i < sections; i++) {
-        const end = cellAt(sectionTo[i] as number)
-        let left = sectionLeft[i] as number
-        for (let cell = cellAt(sectionFrom[i] as number); cell < end;) {
-          const row = painter[cell] as number
-          let next = cell + 1
-          while (next < end && painter[next] === row) next += 1
-          const right = next < end ? (painter[next] as number) : (sectionRight[i] as number)
-          piece(bounds[cell] as number, bounds[next] as number, row, left, right)
-          left = row
-          cell = next
-        }
-      }
-    }
+    emit,
+    steps
   }
 }

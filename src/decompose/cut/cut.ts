@@ -1,3 +1,4 @@
+import { PATTERNS } from '../../model/patterns.ts'
 import { enlarge, growFloats, growInts } from '../scratch.ts'
 
 /** What a section of a span on the path is filled with. */
@@ -26,6 +27,10 @@ export interface Cut {
   unitEnd: Uint32Array
   /** Unit of an entry span or off-path child by row, -1 without. */
   unitOf: Int32Array
+  /** PATTERNS a unit: ns of its path that calls made again, or at once, cost. Of requests only; each ns counts once. */
+  patternNs: Float64Array
+  /** Children that were too many to look for patterns among. */
+  unsearched: number
   sections: number
   span: Int32Array
   fromNs: Float64Array
@@ -69,6 +74,8 @@ export function createCut(): CutWriter {
     unitKind: new Uint8Array(64),
     unitEnd: new Uint32Array(64),
     unitOf: growInts(16),
+    patternNs: growFloats(64 * PATTERNS),
+    unsearched: 0,
     sections: 0,
     span: growInts(64),
     fromNs: growFloats(64),
@@ -87,6 +94,7 @@ export function createCut(): CutWriter {
     cut.unitToNs = enlarge(cut.unitToNs, units)
     cut.unitKind = enlarge(cut.unitKind, units)
     cut.unitEnd = enlarge(cut.unitEnd, units)
+    cut.patternNs = enlarge(cut.patternNs, units * PATTERNS)
   }
 
   function growSections(sections: number): void {
@@ -108,6 +116,7 @@ export function createCut(): CutWriter {
     cut.unitToNs[unit] = toNs
     cut.unitKind[unit] = kind
     if (kind !== UnitKind.window) cut.unitOf[span] = unit
+    for (let cell = unit * PATTERNS; cell < (unit + 1) * PATTERNS; cell++) cut.patternNs[cell] = 0
     return unit
   }
 
@@ -152,7 +161,7 @@ export function createCut(): CutWriter {
         growSections(2 * rows)
       }
       if (cut.unitOf.length < rows) cut.unitOf = growInts(rows)
-      cut.units = cut.sections = cut.pathUnits = 0
+      cut.units = cut.sections = cut.pathUnits = cut.unsearched = 0
     },
     addPathUnit(unit) {
       if (cut.pathUnits === cut.pathUnit.length) cut.pathUnit = enlarge(cut.pathUnit, cut.pathUnits + 1)

@@ -114,6 +114,10 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
     forgedParents: 0
   }
   const sorter = createSorter()
+  // Columns of the trace at hand that order its rows.
+  let startNs = tree.startNs
+  let endNs = tree.endNs
+  let spanId: Uint32Array = new Uint32Array(0)
   // Open addressing on span ids; a slot holds row + 1. Emptied slot by slot, so a small trace never pays for a giant's table.
   let slots = new Int32Array(16)
   let slotOf = new Int32Array(0)
@@ -149,7 +153,20 @@ export function createTreeBuilder(tools: TreeTools): TreeBuilder {
     while (size < 2 * n) size *= 2
     if (slots.length < size) slots = new Int32Array(size)
     mask = size - 1
-    sorter.begin(n, tree)
+    startNs = tree.startNs
+    endNs = tree.endNs
+    spanId = trace.spanId
+    sorter.begin(n, finishesLater)
+  }
+
+  /** Last-finishing first; then the longer; then by span id, so that arrival order never matters. */
+  function finishesLater(a: number, b: number): boolean {
+    const byEnd = (endNs[a] as number) - (endNs[b] as number)
+    if (byEnd !== 0) return byEnd > 0
+    const byStart = (startNs[a] as number) - (startNs[b] as number)
+    if (byStart !== 0) return byStart < 0
+    const byHi = (spanId[2 * a] as number) - (spanId[2 * b] as number)
+    return byHi !== 0 ? byHi < 0 : (spanId[2 * a + 1] as number) < (spanId[2 * b + 1] as number)
   }
 
   const home = (hi: number, lo: number): number => (Math.imul(lo, 0x9e3779b1) ^ hi) & mask

@@ -1,6 +1,7 @@
 import { Evidence, type TraceColumns, type Wants } from '../../model/spans.ts'
 import type { Strings } from '../../runtime/strings.ts'
 import type { Rule } from '../rules/rule.ts'
+import { attemptWants, createIsResent, type IsResent } from './attempts.ts'
 import { busyIdle } from './busy-idle.ts'
 import { enqueueStamps } from './enqueue-stamps.ts'
 import { httpTraceEvents } from './http-trace-events.ts'
@@ -44,6 +45,7 @@ export interface Sources {
   readonly userRules: UserRules
   readonly claims: readonly BoundClaims[]
   readonly leads: readonly BoundLeads[]
+  readonly isResent: IsResent
   /** By code: a bit of the place in `claims` of the source that wants it, 0 for others. */
   readonly claimBits: Uint32Array
   /** Everything they want kept; pipeline.ts hands it to accept's decoder. */
@@ -63,6 +65,8 @@ export function createSources(rules: readonly Rule[], strings: Strings, before?:
   }
   const claims = claimSources.map(bind)
   const leads = leadSources.map(bind)
+  const isResent = createIsResent(Evidence.firstWanted + wants.length)
+  wants.push(...attemptWants)
   const userRules = createUserRules(rules, strings, {
     firstCode: Evidence.firstWanted + wants.length,
     askedBefore: before?.userRules.asked ?? new Map<string, number>()
@@ -80,12 +84,16 @@ export function createSources(rules: readonly Rule[], strings: Strings, before?:
     wants,
     claimBits,
     claims: allClaims,
+    isResent,
     leads: rules.length === 0 ? leads : [rulesLead, ...leads]
   }
 }
 
 /** What the sources want that are always there; those of rules come after them. */
-export const evidenceWants: Wants = [...claimSources, ...leadSources].flatMap(({ wants }) => wants)
+export const evidenceWants: Wants = [
+  ...[...claimSources, ...leadSources].flatMap(({ wants }) => wants),
+  ...attemptWants
+]
 
 /** Whether anything was kept of a span for any source. */
 export function hasEvidence({ evidence, evidenceEnd }: TraceColumns, span: number): boolean {

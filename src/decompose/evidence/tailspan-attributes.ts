@@ -9,6 +9,8 @@ const amounts = [
   ['tailspan.processing_ns', Phase.processing]
 ] as const
 const BLOCKED = amounts.length
+/** How late a wake-up may have been; inference weighs it against what is usual. */
+const bounds = ['tailspan.unwatched_ns', 'tailspan.unwatched_before_ns'] as const
 
 /**
  * `tailspan.*_ns`: the service measured exactly this much of the span's self time (companion libraries, or anyone). Only
@@ -17,7 +19,7 @@ const BLOCKED = amounts.length
  */
 export const tailspanAttributes: EvidenceSource = {
   name: 'tailspan_attributes',
-  wants: [...amounts.map(([key]) => key), 'tailspan.blocked_ns'].map((key) => ({
+  wants: [...amounts.map(([key]) => key), 'tailspan.blocked_ns', ...bounds].map((key) => ({
     from: 'attribute',
     key,
     type: 'number'

@@ -211,17 +211,26 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
     return tookNs
   }
 
-  function bookPlaced(claim: number, whole: boolean, book: Book): void {
+  /** Books what is left of a claim's interval; gives how much that was, -1 where its phase takes no more. */
+  function bookInterval(claim: number, book: Book): number {
     const fromNs = a[claim] as number
     const toNs = b[claim] as number
     if (phaseOpen[phase[claim] as number] === 0) {
       logClaim(claim, toNs - fromNs, 0, BOUNDED)
-      return
+      return -1
     }
     const ownNs = log === undefined ? 0 : ownOf(fromNs, toNs)
     const tookNs = take(fromNs, toNs)
     if (log !== undefined) logClaim(claim, toNs - fromNs, tookNs, whyNotAll(claim, ownNs, tookNs))
     if (tookNs > 0) book(view.span, phase[claim] as number, grade[claim] as number, tookNs)
+    return tookNs
+  }
+
+  function bookPlaced(claim: number, whole: boolean, book: Book): void {
+    const tookNs = bookInterval(claim, book)
+    if (tookNs < 0) return
+    const fromNs = a[claim] as number
+    const toNs = b[claim] as number
     let excusedNs = 0
     for (let i = 0; i < taken; i++) {
       if (takenBy[i] !== sourceOf[claim]) continue
@@ -236,12 +245,6 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
     takenTo[taken] = toNs
     takenBy[taken++] = sourceOf[claim] as number
     if (whole && tookNs + excusedNs < toNs - fromNs) tally.conflict(sourceOf[claim] as number)
-  }
-
-  function bookSpare(claim: number, book: Book): void {
-    if (phaseOpen[phase[claim] as number] === 0) return
-    const tookNs = take(a[claim] as number, b[claim] as number)
-    if (tookNs > 0) book(view.span, phase[claim] as number, grade[claim] as number, tookNs)
   }
 
   function bookAmount(claim: number, share: number, book: Book): void {
@@ -356,7 +359,7 @@ export function createClaimResolver(sources: Sources, tally: Tally): ClaimResolv
           }
         }
         for (let claim = 0; claim < claims; claim++) {
-          if (grade[claim] === strength && sort[claim] === Sort.spare) bookSpare(claim, book)
+          if (grade[claim] === strength && sort[claim] === Sort.spare) bookInterval(claim, book)
         }
       }
     },

@@ -49,7 +49,8 @@ export function createClocks(pairsMax: number): Clocks {
 
   function estimate(row: number): number {
     const n = Math.min(RING, calls[row] as number)
-    if (n < CALLS_MIN) return 0
+    // Until then what was loaded stands.
+    if (n < CALLS_MIN) return offset[row] as number
     const lows = low.slice(row * RING, row * RING + n)
     const highs = high.slice(row * RING, row * RING + n)
     let agree = 0

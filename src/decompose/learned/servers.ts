@@ -111,8 +111,9 @@ export function createServers(rowsMax: number, contradictedMax = CONTRADICTED_MA
       for (let row = 0; row < table.rows(); row++) {
         const kept = published[row] as number
         const fewest = smallest(row)
-        // Fewer servers explain it too; or loaded and nothing seen since, or still good enough.
-        const stays = kept > 0 && (arrivals[row] === 0 || fits(row, kept, GIVEN_UP * contradictedMax))
+        // Fewer servers explain it too; or loaded and little seen since, or still good enough.
+        const stays =
+          kept > 0 && ((arrivals[row] as number) < ARRIVALS_MIN || fits(row, kept, GIVEN_UP * contradictedMax))
         if (!stays || (fewest > 0 && fewest < kept)) published[row] = fewest
       }
       table.trim((from, to) => {

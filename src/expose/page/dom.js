@@ -61,12 +61,14 @@ export function setText(node, text) {
 
 /**
  * Makes `from` look like `to` with as few changes as it can, so that focus, selection and scroll positions stay where they are.
- * Children with `data-key` are matched by it, others by place. Listeners belong on an ancestor of both.
+ * Children with `data-key` are matched by it, others by place. Listeners belong on an ancestor of both. What is within an
+ * element with `data-island` is another's: it stays.
  * @param {Element} from
  * @param {Element} to
  */
 export function patch(from, to) {
   syncAttributes(from, to)
+  /** @type {Map<string, Element>} */
   const keyed = new Map()
   for (const child of from.children) {
     const key = child.getAttribute('data-key')
@@ -82,8 +84,9 @@ export function patch(from, to) {
     }
     if (present === at) at = at?.nextSibling ?? null
     else from.insertBefore(present, at)
-    if (present instanceof Element && wanted instanceof Element) patch(present, wanted)
-    else if (present.nodeValue !== wanted.nodeValue) present.nodeValue = wanted.nodeValue
+    if (present instanceof Element && wanted instanceof Element) {
+      if (!wanted.hasAttribute('data-island')) patch(present, wanted)
+    } else if (present.nodeValue !== wanted.nodeValue) present.nodeValue = wanted.nodeValue
   }
   while (at !== null) {
     const next = at.nextSibling

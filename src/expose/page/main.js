@@ -47,6 +47,10 @@ async function opener({ view: name, query, id }) {
     const { operationView } = await import('./operation-view.js')
     return () => operationView(tools, query)
   }
+  if (name === 'compare') {
+    const { compareView } = await import('./compare-view.js')
+    return () => compareView(tools, query)
+  }
   const { traceView } = await import('./trace-view.js')
   return () => traceView(tools, id, query)
 }

@@ -1,7 +1,9 @@
+import { budgetsCard } from './budgets.js'
 import { h, patch } from './dom.js'
 import { ago, count, duration, durationParts, percent, signed } from './format.js'
 import { live } from './live.js'
 import { distribution } from './distribution.js'
+import { historyCard } from './history-card.js'
 import { gradeLegend, grades, phaseChip, phaseColour, phaseNames, phaseWord } from './phases.js'
 import { number } from './promql.js'
 import { traceUrl } from './routes.js'
@@ -10,14 +12,16 @@ import { traceUrl } from './routes.js'
  * @typedef {Record<string, number>} Means by phase, ns
  * @typedef {{ root: { service: string, operation: string }, culprit: { service: string, operation: string, phase: string },
  *   excess_mean_ns: number | null, share: number | null }} Blame
+ * @typedef {{ pattern: string, tail: { requests_share: number }, excess_mean_ns: number }} Pattern
  * @typedef {{ trace_id: string, duration_ns: number, band: string | null, outcome: string, dominant: string | null,
  *   version: string | null, at_unix_ms: number }} KeptTrace
  * @typedef {{ service: string, operation: string, class: string, requests: number, weight: number,
  *   quantiles_ns: Record<'p50' | 'p95' | 'p99' | 'p999', number | null>, body: { phases_mean_ns: Means } | null,
  *   tail: { phases_mean_ns: Means } | null, excess_mean_ns: Means | null, dominant: string | null,
- *   attributed_share: number | null, sampling: string, warnings: string[], first_seen_unix_ms: number, partial: number,
+ *   attributed_share: number | null, patterns: Pattern[], sampling: string, warnings: string[], first_seen_unix_ms: number, partial: number,
  *   bands: Record<string, Record<string, number>>, tail_grades_mean_ns: Record<string, Means> | null,
- *   distribution: [number, number][], blame: Blame[], traces: KeptTrace[], advice?: unknown }} Tail
+ *   distribution: [number, number][], blame: Blame[], traces: KeptTrace[], unattributed_tail_share: number | null,
+ *   budgets: import('./budgets.js').BudgetState[], advice: { advice: string, title: string, text: string }[] }} Tail
  */
 
 /**
@@ -25,18 +29,22 @@ import { traceUrl } from './routes.js'
  * @param {import('./main.js').ViewTools} tools
  * @param {URLSearchParams} query
  */
-export function operationView({ root, state }, query) {
+export function operationView(tools, query) {
+  const { root, state } = tools
   const [service, operation] = [query.get('service') ?? '', query.get('operation') ?? '']
   const page = h('div', {})
+  const history = historyCard(tools, { service, operation, range: query.get('range') ?? '' })
   const polling = live(() => `api/v1/tail?${String(new URLSearchParams({ service, operation }))}`, {
     state,
     /** @param {Tail} tail */
     data(tail) {
       patch(page, h('div', {}, ...content(tail)))
+      page.querySelector('[data-island]')?.replaceChildren(history.element)
       if (!page.isConnected) root.replaceChildren(page)
     },
     missing() {
-      if (page.isConnected) return
+      // The history's card is in whatever is shown.
+      if (history.element.isConnected) return
       root.replaceChildren(
         crumbs(service),
         h('h1', {}, operation),
@@ -44,11 +52,18 @@ export function operationView({ root, state }, query) {
           'p.verdict',
           {},
           'No such operation is known now. It may have been idle for an hour, or not have come back since a restart.'
-        )
+        ),
+        history.element
       )
     }
   })
-  return { title: operation, stop: polling.stop }
+  return {
+    title: operation,
+    stop() {
+      polling.stop()
+      history.stop()
+    }
+  }
 }
 
 /** @param {string} service */
@@ -63,19 +78,20 @@ const crumbs = (service) =>
 
 /** @param {Tail} tail */
 function content(tail) {
-  const advice = adviceCard(tail.advice)
   return [
     crumbs(tail.service),
     h('h1', {}, tail.operation),
-    h('p.verdict', {}, ...verdict(tail)),
+    h('p.verdict', {}, ...verdict(tail), ...patternWords(tail)),
     ...tail.warnings.map((warning) => h('p.warning', {}, warning)),
     figures(tail),
+    budgetsCard(tail.budgets),
     h(
       'div.cards',
       {},
       h('div.stack', {}, distributionCard(tail), excessCard(tail)),
-      h('div.stack', {}, blameCard(tail), advice)
+      h('div.stack', {}, blameCard(tail), adviceCard(tail))
     ),
+    h('div', { 'data-key': 'history', 'data-island': true }),
     tracesCard(tail)
   ]
 }
@@ -116,6 +132,38 @@ function verdict({ bands, body, tail, excess_mean_ns: excess, dominant, blame, c
     words.push(h('b', {}, `${culprit.service} ${culprit.operation}`), ': ', h('b', {}, phaseWord(culprit.phase)), '.')
   }
   return words
+}
+
+/** Below this much of the excess a pattern is not worth a sentence. */
+const PATTERN_SHARE_MIN = 0.05
+
+/** @type {Record<string, [did: string, took: string]>} */
+const patternVerbs = {
+  retry: ['retried', 'the retries'],
+  hedge: ['hedged a call', 'waiting before the hedges'],
+  straggler: ['waited for a straggler among calls made at once', 'the stragglers']
+}
+
+/**
+ * How slow requests came to take so long, where calls made again or at once tell.
+ * @param {Tail} tail
+ */
+function patternWords({ service, operation, patterns, excess_mean_ns: excess }) {
+  const gap = excess === null ? 0 : sum(excess)
+  return patterns
+    .filter(({ excess_mean_ns: ns }) => ns > 0 && ns >= PATTERN_SHARE_MIN * gap)
+    .sort((a, b) => b.excess_mean_ns - a.excess_mean_ns)
+    .flatMap(({ pattern, tail, excess_mean_ns: ns }) => {
+      const [did, took] = patternVerbs[pattern] ?? [pattern, pattern]
+      const about = { service, operation, pattern }
+      return [
+        ' ',
+        number('pattern-share', about, percent(tail.requests_share)),
+        ` of the slow requests ${did}; ${took} took `,
+        number('pattern', about, duration(Math.min(ns, gap))),
+        ` of the ${duration(gap)}.`
+      ]
+    })
 }
 
 /** @param {Tail} tail */
@@ -391,29 +439,21 @@ function branch(level, label, about, ns, all, phase) {
   )
 }
 
-/**
- * What the service advises, where it does: texts, or objects with a title and a text.
- * @param {unknown} advice
- */
-function adviceCard(advice) {
-  if (!Array.isArray(advice) || advice.length === 0) return null
-  const items = advice.map((item) => {
-    if (typeof item === 'string') return h('li', {}, item)
-    const { title, text, advice: says, evidence } = /** @type {Record<string, unknown>} */ (item)
-    const parts = [text, says, evidence].filter((part) => typeof part === 'string')
-    return h(
-      'li',
-      {},
-      typeof title === 'string' ? h('h3', {}, title) : null,
-      ...parts.map((part) => h('p', {}, String(part)))
-    )
-  })
+/** @param {Tail} tail */
+function adviceCard({ advice, unattributed_tail_share: share }) {
+  if (advice.length === 0 || share === null) return null
   return h(
     'section.card',
     {},
-    h('h2', {}, 'What to try'),
-    h('p.note', {}, 'From what its slow requests have in common.'),
-    h('ol.advice', {}, ...items)
+    h('h2', {}, 'What to switch on'),
+    h('p.note', {}, `Nothing explains ${percent(share)} of the time of its slowest requests lately.`),
+    h(
+      'ol.advice',
+      {},
+      ...advice.map(({ advice: key, title, text }) =>
+        h('li', { 'data-key': key }, h('h3', {}, title), h('p', {}, text))
+      )
+    )
   )
 }
 

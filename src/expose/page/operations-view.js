@@ -1,3 +1,4 @@
+import { budgetNote } from './budgets.js'
 import { h, setText } from './dom.js'
 import { count, duration, percent } from './format.js'
 import { live } from './live.js'
@@ -8,7 +9,8 @@ import { operationUrl } from './routes.js'
 
 /**
  * @typedef {[service: string, operation: string, kind: string, requests: number, p50: number | null, p99: number | null,
- *   dominant: string | null, body: number[] | null, tail: number[] | null, culprit: Culprit | null]} OperationRow
+ *   dominant: string | null, body: number[] | null, tail: number[] | null, culprit: Culprit | null,
+ *   budget: import('./budgets.js').Spent | null]} OperationRow
  * @typedef {[service: string, operation: string, phase: string, share: number]} Culprit
  * @typedef {{ version: string, otlp: { grpc: number, http: number }, spans_received: number, total: number,
  *   operations: OperationRow[] }} Overview
@@ -181,10 +183,11 @@ function rowView([service, operation, kind]) {
   const mostly = h('td', {})
   for (const button of [requests, p50, p99, excess]) button.tabIndex = -1
   const name = h('a.name', { href: operationUrl(service, operation) }, operation === '' ? '(no name)' : operation)
+  const budget = budgetNote(service, operation)
   const element = h(
     'tr',
     {},
-    h('td', {}, name, h('span.service', {}, service, kind === 'request' ? null : ` \u00b7 ${kind}`)),
+    h('td', {}, name, h('span.service', {}, service, kind === 'request' ? null : ` \u00b7 ${kind}`), budget.element),
     h('td.number', { 'data-label': 'requests' }, requests),
     h('td.number', { 'data-label': 'p50' }, p50),
     h('td.number', { 'data-label': 'p99' }, p99),
@@ -195,7 +198,7 @@ function rowView([service, operation, kind]) {
   let shownLost = ''
   return {
     element,
-    update([, , , seen, half, ninetyNine, dominant, body, tail, culprit]) {
+    update([, , , seen, half, ninetyNine, dominant, body, tail, culprit, spent]) {
       setText(requests, count(seen))
       setText(p50, duration(half))
       setText(p99, duration(ninetyNine))
@@ -208,6 +211,7 @@ function rowView([service, operation, kind]) {
         'aria-label',
         `usual ${duration(bodyNs)}: ${phaseWords(body ?? [])}; slow ${duration(tailNs)}: ${phaseWords(tail ?? [])}`
       )
+      budget.update(spent)
       const lost = lostTo(service, operation, dominant, culprit)
       if (lost.key === shownLost) return
       shownLost = lost.key

@@ -17,7 +17,8 @@ export const phases = /** @type {const} */ ([
 export const phaseNames = phases.map(([name]) => name)
 export const grades = /** @type {const} */ (['measured', 'inferred', 'estimated'])
 
-const words = new Map(phases.map(([name, word, what]) => [String(name), { word, what }]))
+/** @type {ReadonlyMap<string, { word: string, what: string }>} */
+const words = new Map(phases.map(([name, word, what]) => [name, { word, what }]))
 
 /** @param {string} phase */
 export const phaseWord = (phase) => words.get(phase)?.word ?? phase

@@ -48,6 +48,8 @@ export class TraceModel {
       this.ownFirst[span] = Math.min(this.ownFirst[span], this.ownFirst[span + 1])
     /** @type {Map<number, Float64Array>} */
     this.gaps = new Map()
+    /** What fills them, of spans that were in sight. @type {Map<number, OwnTime[]>} */
+    this.times = new Map()
   }
 
   /**
@@ -123,13 +125,17 @@ export class TraceModel {
    * @returns {OwnTime[]}
    */
   gapTimes(span) {
+    const known = this.times.get(span)
+    if (known !== undefined) return known
     const gaps = this.gapsOf(span)
     let open = 0
     for (let at = 0; at < gaps.length; at += 2) open += gaps[at + 1] - gaps[at]
     const covered = this.spans.duration_ns[span] - open
-    return this.ownTimes(span)
+    const times = this.ownTimes(span)
       .map((time) => (time.phase === DOWNSTREAM ? { ...time, ns: Math.max(0, time.ns - covered) } : time))
       .filter(({ ns }) => ns > 0)
+    this.times.set(span, times)
+    return times
   }
 }
 

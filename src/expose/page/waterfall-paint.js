@@ -14,6 +14,7 @@ export const END_PX = 64
  * @typedef {{ phases: string[], bar: string, path: string, text: string, hatch: string, panel: string, font: string }} Paints
  * @typedef {{ model: import('./trace-model.js').TraceModel, rows: Int32Array, rowOf: Int32Array, paints: Paints,
  *   scrollTop: number, width: number, height: number }} Scene
+ * @typedef {(CanvasPattern | null)[]} Hatches by grade
  */
 
 /**
@@ -73,13 +74,25 @@ export function paintRows(canvas, scene) {
   for (let row = first; row < last; row++) paintLabel(context, scene, { row, scale })
 }
 
+/** @type {WeakMap<CanvasRenderingContext2D, { colour: string, hatches: Hatches }>} */
+const hatchesOf = new WeakMap()
+
 /**
- * Two patterns over the colours: lines for inferred, dots for estimated.
+ * Two patterns over the colours: lines for inferred, dots for estimated. Made once a theme, not once a frame.
  * @param {CanvasRenderingContext2D} context
  * @param {string} colour
- * @returns {(CanvasPattern | null)[]} by grade
+ * @returns {Hatches}
  */
 function hatchPatterns(context, colour) {
+  const known = hatchesOf.get(context)
+  if (known?.colour === colour) return known.hatches
+  const hatches = makeHatches(context, colour)
+  hatchesOf.set(context, { colour, hatches })
+  return hatches
+}
+
+/** @param {CanvasRenderingContext2D} context @param {string} colour @returns {Hatches} */
+function makeHatches(context, colour) {
   const lines = new OffscreenCanvas(6, 6)
   const dots = new OffscreenCanvas(5, 5)
   const [ofLines, ofDots] = [lines.getContext('2d'), dots.getContext('2d')]
@@ -100,7 +113,7 @@ function hatchPatterns(context, colour) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {{ model: import('./trace-model.js').TraceModel, paints: Paints, hatches: (CanvasPattern | null)[], scale: number,
+ * @param {{ model: import('./trace-model.js').TraceModel, paints: Paints, hatches: Hatches, scale: number,
  *   top: number, span: number }} at
  */
 function paintSpan(context, { model, paints, hatches, scale, top, span }) {
@@ -127,7 +140,7 @@ function paintLabel(context, { model, rows, paints, scrollTop, width }, { row, s
   const { start_ns: start, duration_ns: length } = model.spans
   const span = rows[row]
   const text = duration(length[span])
-  const size = context.measureText(text).width
+  const size = widthOf(context, text)
   const right = (start[span] + length[span]) * scale + LABEL_GAP
   const x = right + size < width ? right : Math.max(0, start[span] * scale - size - LABEL_GAP)
   const y = row * ROW - scrollTop + BAR_TOP + BAR / 2
@@ -138,11 +151,25 @@ function paintLabel(context, { model, rows, paints, scrollTop, width }, { row, s
   context.fillText(text, x, y)
 }
 
+const WIDTHS_MAX = 2_000
+/** @type {Map<string, number>} */
+const widths = new Map()
+
+/** Durations are of three digits, so most rows repeat another's. @param {CanvasRenderingContext2D} context @param {string} text */
+function widthOf(context, text) {
+  const known = widths.get(text)
+  if (known !== undefined) return known
+  if (widths.size >= WIDTHS_MAX) widths.clear()
+  const { width } = context.measureText(text)
+  widths.set(text, width)
+  return width
+}
+
 /**
  * The gaps between children, each filled with the span's phases from top to bottom by their shares. Gaps that fall on the
  * pixel of the one before are left out: a span may have more of them than a screen has pixels.
  * @param {CanvasRenderingContext2D} context
- * @param {{ model: import('./trace-model.js').TraceModel, paints: Paints, hatches: (CanvasPattern | null)[], scale: number,
+ * @param {{ model: import('./trace-model.js').TraceModel, paints: Paints, hatches: Hatches, scale: number,
  *   top: number, span: number }} at
  */
 function paintOwnTime(context, { model, paints, hatches, scale, top, span }) {

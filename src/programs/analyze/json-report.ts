@@ -50,11 +50,13 @@ export function createJsonReport(output: TextOutput): JsonReport {
       if (large) piecewise(document)
       else output.write(JSON.stringify(document))
     },
-    end({ operations, blame }, counts) {
+    end({ operations, blame, boundaries }, counts) {
       output.write('],\n')
       list('operations', operations)
       output.write(',\n')
       list('blame', blame)
+      output.write(',\n')
+      list('boundaries', boundaries)
       output.write(`,\n"counts":${JSON.stringify(counts)}}\n`)
       output.flush()
     }

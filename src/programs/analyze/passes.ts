@@ -57,8 +57,10 @@ const TABLES = {
   culpritsMax: 48,
   // All of the file decides which culprits are named, not its first half minute.
   blameGatherMs: Infinity,
+  boundarySeriesMax: 1_000_000,
   retainedBytesMax: 0,
-  retainedTraceBytesMax: 0
+  retainedTraceBytesMax: 0,
+  historyMs: 0
 }
 /** Files come in any order: a trace is judged when all of them are read, or memory is needed, and all others are its neighbours. */
 const NEIGHBOURS = { waitMs: Infinity, heldBytesMax: 512 * 1024 ** 2, piecesMax: 2 ** 23, requestsMax: 2 ** 21 }
@@ -90,8 +92,8 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
     }
   }
 
-  const isTrace = ({ traceId }: TraceColumns, wanted: TraceId | undefined): boolean =>
-    wanted?.every((word, i) => word === traceId[i]) === true
+  const explained = ({ traceId }: TraceColumns, wanted: TraceId | undefined): { readonly explain?: true } =>
+    wanted?.every((word, i) => word === traceId[i]) === true ? { explain: true } : {}
 
   /** Decoders and assembler of one pass. */
   function begin(
@@ -109,8 +111,9 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
       { resources, seed: 1 },
       {
         closed(trace, contextRows) {
-          const explain = isTrace(trace, options.explain) && ({ explain: true } as const)
-          const decomposition = attempt(() => decomposer.decompose(trace, { contextRows, detail, ...explain }))
+          const decomposition = attempt(() =>
+            decomposer.decompose(trace, { contextRows, detail, ...explained(trace, options.explain) })
+          )
           if (decomposition !== undefined) closed(decomposition, contextRows, nowMs)
         },
         late: () => false
@@ -178,7 +181,9 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
     /** Traces that waited for their neighbours; before the end only those that there is no room for. */
     function release(nowMs: number, ended = false): void {
       while (decomposer.due(ended ? Infinity : nowMs)) {
-        const decomposition = attempt(() => decomposer.take({ detail }))
+        const decomposition = attempt(() =>
+          decomposer.take((trace) => ({ detail, ...explained(trace, options.explain) }))
+        )
         if (decomposition !== undefined) count(decomposition, nowMs)
       }
     }

@@ -1,5 +1,6 @@
 import { type BlameSummary, type Explainer, type OperationSummary, type TailSummary } from '../../explain/index.ts'
 import { GRADES, PHASE_SLOTS, Phase, grades, phases, type GradeName, type PhaseName } from '../../model/phases.ts'
+import { type PatternName } from '../../model/patterns.ts'
 import { BANDS, Band, OUTCOMES, Sampling, samplings } from '../../model/requests.ts'
 import { exactToNumber } from '../../runtime/exact-sums.ts'
 import { type Strings } from '../../runtime/strings.ts'
@@ -18,8 +19,11 @@ export interface TextReport {
 /** Operations listed, and told of in words. */
 const LISTED_MAX = 30
 const TOLD_MAX = 5
+const BOUNDARIES_MAX = 10
 /** Below this much of the excess a phase is not worth a line. */
 const SHARE_MIN = 0.005
+/** Below this much of it a pattern is not worth a sentence. */
+const PATTERN_SHARE_MIN = 0.05
 /** Above this the reader must know that something is missing. */
 const UNATTRIBUTED_MAX = 0.3
 const REQUESTS_MIN = 200
@@ -42,6 +46,7 @@ export function textReport(report: TextReport): string {
   const lines = [...heading(report), '', ...overview(operations, tails)]
   const told = tails.filter(({ excessNs }) => excessNs > 0).slice(0, TOLD_MAX)
   for (const [i, tail] of told.entries()) lines.push('', ...verdict(`${i + 1}. `, tail, report))
+  lines.push(...boundaries(report.summary.boundaries))
   const warnings = [...warningsOf(report, tails)]
   if (warnings.length > 0) lines.push('', ...warnings.flatMap((text) => wrapped(`Note: ${text}`, '', '      ')))
   return `${lines.join('\n')}\n`
@@ -165,7 +170,31 @@ function verdict(number: string, tail: Tail, report: TextReport): string[] {
   const head = [`${indent}phase`, 'body', 'tail', 'more', 'share', 'evidence']
   const attributed = operation.attributed_share
   const footer = attributed === null ? [] : [`${indent}${percent(attributed)} of the excess is explained.`]
-  return [...lines, ...table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'left']), ...footer]
+  const advice = operation.advice.flatMap(({ title, text }) => wrapped(`${indent}${title}: ${text}`, '', indent))
+  return [
+    ...lines,
+    ...table([head, ...rows], ['left', 'right', 'right', 'right', 'right', 'left']),
+    ...footer,
+    ...patternsOf(tail).flatMap((text) => wrapped(text, indent)),
+    ...advice
+  ]
+}
+
+const patternWords: Readonly<Record<PatternName, readonly [did: string, took: string]>> = {
+  retry: ['retried', 'the retries'],
+  hedge: ['hedged a call', 'waiting before the hedges'],
+  straggler: ['waited for a straggler among calls made at once', 'the stragglers']
+}
+
+/** How slow requests came to take so long, where calls made again or at once tell. Other time may have become less, so at most all of it. */
+function patternsOf({ operation, excessNs }: Tail): string[] {
+  return operation.patterns
+    .filter(({ excess_mean_ns: ns }) => ns > 0 && ns >= PATTERN_SHARE_MIN * excessNs)
+    .sort((a, b) => b.excess_mean_ns - a.excess_mean_ns)
+    .map(({ pattern, tail, excess_mean_ns: ns }) => {
+      const [did, took] = patternWords[pattern]
+      return `${percent(tail.requests_share)} of the slow requests ${did}; ${took} took ${duration(Math.min(ns, excessNs))} of the ${duration(excessNs)}.`
+    })
 }
 
 /** Wherever in the trace it was spent, if this operation is a root; else the phase of its own. */
@@ -194,6 +223,27 @@ function largestBlame(blame: readonly BlameSummary[], service: string, operation
     (most, one) => (most === undefined || one.share > most.share ? one : most),
     undefined
   )
+}
+
+/** Calls between services and languages that take more in the tail. */
+function boundaries(all: TailSummary['boundaries']): string[] {
+  const rows = all
+    .filter(({ excess_mean_ns: excess, body }) => (excess ?? 0) > 0.1 * (body?.mean_ns ?? 0))
+    .slice(0, BOUNDARIES_MAX)
+    .map(({ caller, callee, component, body, tail, excess_mean_ns: excess }) => [
+      `${printable(caller.service)} (${caller.language}) > ${printable(callee.service)} (${callee.language})`,
+      component,
+      duration(body?.mean_ns ?? 0),
+      duration(tail?.mean_ns ?? 0),
+      `+${duration(excess ?? 0)}`
+    ])
+  if (rows.length === 0) return []
+  const head = ['CALLER > CALLEE', 'COSTS', 'BODY', 'TAIL', 'MORE']
+  return [
+    '',
+    ...table([head, ...rows], ['left', 'left', 'right', 'right', 'right']),
+    'What a call takes beside the work itself, in the requests of who waits for it.'
+  ]
 }
 
 function* warningsOf({ summary, tables, strings }: TextReport, tails: readonly Tail[]): Generator<string> {

@@ -53,6 +53,7 @@ test.each([
   ['lone-sleep', 'unattributed'],
   ['rust-work', 'processing'],
   ['rust-sleep', 'unattributed'],
+  ['held-connections', 'queue_wait'],
   ['late-caller', 'scheduling']
 ] as const)('%s makes its service lose time to %s', (cause, phase) => {
   const total = (of: SimulatedCause): number => {

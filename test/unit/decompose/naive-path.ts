@@ -17,30 +17,46 @@ export function naivePath(spans: readonly SpanOf[], root: SpanOf): NaiveSection[
   return sections
 
   function visit(span: SpanOf, fromNs: number, toNs: number): void {
-    const children = spans
-      .filter(
-        (child) =>
-          child.parent === span.id && child !== span && Math.min(child.endNs, toNs) > Math.max(child.startNs, fromNs)
-      )
-      .sort((a, b) => b.endNs - a.endNs || a.startNs - b.startNs || a.id - b.id)
-    const blocking = children.filter(
-      (child) => !(child.kind === 'consumer' && span.kind === 'producer') && child.linkTo !== span.id
-    )
     let cursor = toNs
-    let chosen: SpanOf | undefined
-    for (const child of blocking) {
-      const start = Math.max(child.startNs, fromNs)
-      const stop = Math.min(child.endNs, toNs)
-      if (stop > cursor && !nearlyFollows(span, child, chosen, cursor, toNs - fromNs)) continue
-      const end = Math.min(stop, cursor)
-      if (end <= start) continue
-      if (end < cursor) sections.push({ id: span.id, fromNs: end, toNs: cursor })
-      visit(child, start, end)
-      cursor = start
-      chosen = child
+    for (const child of waitedFor(spans, span, fromNs, toNs)) {
+      if (child.toNs < cursor) sections.push({ id: span.id, fromNs: child.toNs, toNs: cursor })
+      visit(child.span, child.fromNs, child.toNs)
+      cursor = child.fromNs
     }
     if (fromNs < cursor) sections.push({ id: span.id, fromNs, toNs: cursor })
   }
+}
+
+/** The children on the path of a span between two moments, the last first. */
+export function waitedFor(
+  spans: readonly SpanOf[],
+  span: SpanOf,
+  fromNs: number,
+  toNs: number
+): { readonly span: SpanOf; readonly fromNs: number; readonly toNs: number }[] {
+  const found: { span: SpanOf; fromNs: number; toNs: number }[] = []
+  const children = spans
+    .filter(
+      (child) =>
+        child.parent === span.id && child !== span && Math.min(child.endNs, toNs) > Math.max(child.startNs, fromNs)
+    )
+    .sort((a, b) => b.endNs - a.endNs || a.startNs - b.startNs || a.id - b.id)
+  const blocking = children.filter(
+    (child) => !(child.kind === 'consumer' && span.kind === 'producer') && child.linkTo !== span.id
+  )
+  let cursor = toNs
+  let chosen: SpanOf | undefined
+  for (const child of blocking) {
+    const start = Math.max(child.startNs, fromNs)
+    const stop = Math.min(child.endNs, toNs)
+    if (stop > cursor && !nearlyFollows(span, child, chosen, cursor, toNs - fromNs)) continue
+    const end = Math.min(stop, cursor)
+    if (end <= start) continue
+    found.push({ span: child, fromNs: start, toNs: end })
+    cursor = start
+    chosen = child
+  }
+  return found
 
   function nearlyFollows(
     parent: SpanOf,

@@ -379,7 +379,15 @@ test('it says what it holds, and holds no more for a flood of names', () => {
   }
   flood(0)
   const before = explainer.memory()
-  expect(Object.keys(before)).toEqual(['explain_rows', 'explain_sketches', 'explain_blame', 'explain_retained'])
+  expect(Object.keys(before)).toEqual([
+    'explain_rows',
+    'explain_boundaries',
+    'explain_sketches',
+    'explain_budgets',
+    'explain_blame',
+    'explain_retained',
+    'explain_history'
+  ])
   flood(5_000)
   expect(explainer.memory()).toEqual(before)
   expect(Object.values(before).every((bytes) => bytes < 4 << 20)).toBe(true)

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import { type Explainer, type ExplainSettings, summarize } from '../../../src/explain/index.ts'
 import { Band, BANDS, OUTCOMES } from '../../../src/model/requests.ts'
 import { type Strings } from '../../../src/runtime/strings.ts'
+import { PATTERN_CELLS } from '../../../src/explain/operation-table.ts'
 import { decompositionOf } from '../../builders/decompositions.ts'
 import { random, START_MS, testExplainer, testStrings } from './explainers.ts'
 
@@ -33,6 +34,7 @@ function traceOf(seed: number, strings: Strings): ReturnType<typeof decompositio
     ...nameOf(Math.floor(draw() * OPERATIONS)),
     durationNs: Math.floor(draw() * 5e6),
     leadNs: Math.floor(draw() * 100),
+    patterns: { retry: Math.floor(draw() * 3), straggler: Math.floor(draw() * 1e5) },
     outcome: draw() < 0.1 ? 1 : 0,
     weight: 1 + Math.floor(draw() * 3)
   }))
@@ -49,6 +51,8 @@ function bookings({ tables: { operations } }: Explainer, strings: Strings): unkn
       requests: [...operations.requests.subarray(row * BANDS * OUTCOMES, (row + 1) * BANDS * OUTCOMES)],
       durationNs: operations.durationNs.low[row],
       leadNs: [...operations.leadNs.low.subarray(row * BANDS, (row + 1) * BANDS)],
+      patternNs: [...operations.patternNs.low.subarray(row * PATTERN_CELLS, (row + 1) * PATTERN_CELLS)],
+      patternRequests: [...operations.patternRequests.subarray(row * PATTERN_CELLS, (row + 1) * PATTERN_CELLS)],
       sketch: [...(operations.sketch(row) ?? [])]
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { Pin } from '../../../src/explain/budgets/index.ts'
 import { createOperationRows, type OperationRows } from '../../../src/explain/operation-rows.ts'
 import {
   clearOperationRow,
@@ -18,12 +19,14 @@ interface Rig {
   readonly heldBy: (service: number) => number
 }
 
-function rig(operationsMax: number): Rig {
+function rig(operationsMax: number, pins: ReadonlyMap<number, number> = new Map()): Rig {
   const table = createOperationTable(() => undefined)
   const rows = createOperationRows({
     operationsMax,
     rowIdleMs: 60 * MINUTE_MS,
     rowIdleMinMs: 10 * MINUTE_MS,
+    pinnedByPatternMax: 2,
+    pinOf: (_service, operation) => pins.get(operation) ?? Pin.none,
     table,
     onGrow(count) {
       growOperationTable(table, count)
@@ -146,4 +149,38 @@ test('rows in use never pass operations_max, whatever comes', () => {
     const live = table.live.reduce((sum, one) => sum + one, 0) - 1
     expect({ seed, within: live <= max && table.rows <= max + 1 }).toEqual({ seed, within: true })
   }
+})
+
+test('pinned operations come on top of the rest and of every share: those a budget names always, of patterns a few', () => {
+  const named = [100, 101, 102, 103, 104].map((operation) => [operation, Pin.name] as const)
+  const byPattern = [200, 201, 202].map((operation) => [operation, Pin.pattern] as const)
+  const { see, table } = rig(10, new Map([...named, ...byPattern]))
+  for (let operation = 20; operation < 70; operation++) see(7, operation)
+  const rows = [...named, ...byPattern].map(([operation]) => see(7, operation))
+  expect(rows.map((row) => row !== OTHER_ROW)).toEqual([true, true, true, true, true, true, true, false])
+  expect(see(8, 300)).not.toBe(OTHER_ROW)
+  expect(table.live.filter((live) => live === 1)).toHaveLength(1 + 7 + 8 + 1)
+})
+
+test('a pinned row is taken over by nobody; idle, only one that a budget names stays', () => {
+  const pins = new Map<number, number>([
+    [100, Pin.name],
+    [200, Pin.pattern]
+  ])
+  const { rows, see, table } = rig(10, pins)
+  const [named, byPattern, plain] = [see(7, 100), see(7, 200), see(7, 20)]
+  rows.sweep(START_MS + 61 * MINUTE_MS, 100, () => undefined)
+  expect([named, byPattern, plain].map((row) => table.live[row])).toEqual([1, 0, 0])
+})
+
+test('rows that are no longer pinned count again', () => {
+  const pins = new Map<number, number>([[100, Pin.name]])
+  const { rows, see } = rig(1, pins)
+  see(7, 100)
+  pins.delete(100)
+  rows.repin()
+  expect(see(7, 20)).toBe(OTHER_ROW)
+  pins.set(100, Pin.pattern)
+  rows.repin()
+  expect(see(7, 20)).not.toBe(OTHER_ROW)
 })

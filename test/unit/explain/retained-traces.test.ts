@@ -154,3 +154,19 @@ test('what a kept trace names is marked, evidence that may be a string included'
   expect(marked(marks.strings)).toEqual([0, 2, 4, 7, 8, 9])
   expect(marked(marks.resources)).toEqual([1])
 })
+
+test('when memory is short a cause with one example keeps it, beside those of a cause that floods', () => {
+  const { retained, offer } = rig({ retainedBytesMax: 12_000 })
+  offer({ traceId: 1, phase: Phase.network, durationNs: 2e6 })
+  offer({ traceId: 2, band: Band.leP50 })
+  for (let i = 0; i < 400; i++) {
+    // Two operations whose gc examples alone fill it.
+    offer({ traceId: 10 + i, row: 1 + (i % 2), durationNs: 5e6 + i * 1e3, spans: 20 })
+    expect(retained.bytes()).toBeLessThanOrEqual(12_000)
+  }
+  const kept = retained.of(1).map(({ dominantPhase, band }) => (band === Band.leP50 ? 'usual' : dominantPhase))
+  expect(kept).toContain(Phase.network)
+  expect(kept).toContain('usual')
+  expect(kept).toContain(Phase.gc)
+  expect(retained.of(2).length).toBeGreaterThan(0)
+})

@@ -58,7 +58,35 @@ test('excess is the mean of the tail less the mean of the body, failures in the 
       tail: { phases_mean_ns: tail },
       excess_mean_ns: { ...zero, queue_wait: 4e6, processing: 1_425_000, unattributed: 1e6, gc: -50_000 },
       dominant: 'queue_wait',
-      attributed_share: 1 - 1e6 / 6_425_000
+      attributed_share: 1 - 1e6 / 6_425_000,
+      unattributed_tail_share: 0,
+      advice: [],
+      patterns: []
+    }
+  ])
+})
+
+test('a pattern is told by the share of requests that show it and its mean over all of them; failures in the tail only', () => {
+  const { explainer, strings, see } = rig()
+  see({ durationNs: 1e6, patterns: { straggler: 2e5 } })
+  see({ durationNs: 1e6, weight: 3 })
+  see({ durationNs: 1e6, outcome: Outcome.error, patterns: { hedge: 7e5 } })
+  see({ durationNs: 25e5, patterns: { hedge: 7e5 } })
+  see({ durationNs: 9e6, patterns: { retry: 6e6, straggler: 1e6 }, weight: 2 })
+  see({ durationNs: 5e6, patterns: { straggler: 1e6 }, outcome: Outcome.timeout })
+  see({ durationNs: 5e6 })
+  expect(summarize(explainer.tables, strings).operations[0]?.patterns).toEqual([
+    {
+      pattern: 'retry',
+      body: { requests_share: 0, mean_ns: 0 },
+      tail: { requests_share: 0.5, mean_ns: 3e6 },
+      excess_mean_ns: 3e6
+    },
+    {
+      pattern: 'straggler',
+      body: { requests_share: 0.25, mean_ns: 5e4 },
+      tail: { requests_share: 0.75, mean_ns: 75e4 },
+      excess_mean_ns: 7e5
     }
   ])
 })
@@ -73,7 +101,8 @@ test('below 200 requests there is no p99, tail, excess or dominant phase', () =>
       tail: null,
       excess_mean_ns: null,
       dominant: null,
-      attributed_share: null
+      attributed_share: null,
+      patterns: []
     }
   ])
 })

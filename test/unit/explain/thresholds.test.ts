@@ -152,3 +152,31 @@ test('totals and the present slice together hold every request once, through sli
   }
   expect(counted()).toBe(weights)
 })
+
+test('thresholds that a row begins with stand until it has its own, or its window has passed', () => {
+  const given = Float64Array.of(1e6, 2e6, 3e6, 4e6)
+  const busy = rig()
+  busy.thresholds.advance(START_MS)
+  busy.thresholds.begin(0, given, 5_000)
+  expect([...busy.ns]).toEqual([...given])
+  expect(busy.thresholds.requests(0)).toBe(5_000)
+  for (let i = 0; i < REQUESTS_MIN; i++) busy.observe(50e6, START_MS + i)
+  // Not in the middle of the first slice, when the first few would speak for all.
+  expect([...busy.ns]).toEqual([...given])
+  busy.observe(50e6, START_MS + MINUTE_MS)
+  expect(busy.ns[0]).toBeGreaterThan(49e6)
+
+  const quiet = rig()
+  quiet.thresholds.advance(START_MS)
+  quiet.thresholds.begin(0, given, 5_000)
+  for (let minute = 0; minute <= 10; minute++) {
+    expect([...quiet.ns]).toEqual([...given])
+    quiet.observe(50e6, START_MS + minute * MINUTE_MS)
+  }
+  quiet.observe(50e6, START_MS + 11 * MINUTE_MS)
+  expect(quiet.ns.every(Number.isNaN)).toBe(true)
+
+  const few = rig()
+  few.thresholds.begin(0, given, REQUESTS_MIN - 1)
+  expect(few.ns.every(Number.isNaN)).toBe(true)
+})

@@ -2,8 +2,15 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { Band, Outcome, Sampling } from '../../../src/model/requests.ts'
 import { Phase } from '../../../src/model/phases.ts'
 import { traceDocument } from '../../../src/expose/index.ts'
-import { operationsPage, tailAnswer, traceAnswer } from '../../../src/expose/api-schemas.ts'
+import {
+  boundariesPage,
+  budgetsPage,
+  operationsPage,
+  tailAnswer,
+  traceAnswer
+} from '../../../src/expose/api-schemas.ts'
 import { type OperationSummary } from '../../../src/expose/sources.ts'
+import { textOf } from '../../builders/text-slices.ts'
 import { testExposer, type TestExposer } from './exposer.ts'
 import { oneTrace } from './one-trace.ts'
 import { expectValid } from './valid.ts'
@@ -25,7 +32,21 @@ function summary(operation: string, excessNs: number | null): OperationSummary &
     tail: few ? null : { phases_mean_ns: { processing: 1, queue_wait: excessNs } },
     excess_mean_ns: few ? null : { processing: -1, queue_wait: excessNs },
     dominant: few ? null : 'queue_wait',
-    attributed_share: few ? null : 0.97
+    attributed_share: few ? null : 0.97,
+    unattributed_tail_share: few ? null : 0.2,
+    advice: few
+      ? []
+      : [{ advice: 'enable_busy_ns', title: 'Turn it on', text: 'Nothing says what it was.', share: 0.1 }],
+    patterns: few
+      ? []
+      : [
+          {
+            pattern: 'retry',
+            body: { requests_share: 0, mean_ns: 0 },
+            tail: { requests_share: 0.4, mean_ns: 5 },
+            excess_mean_ns: 5
+          }
+        ]
   }
 }
 
@@ -37,6 +58,20 @@ const blame = ['GET /slow', 'GET /fast'].map((operation) => ({
   share: 0.41
 }))
 
+const states = ['GET /slow', 'GET /fast'].map((operation) => ({
+  service: 'shop',
+  operation,
+  budget: 'p99:queue_wait',
+  phase: 'queue_wait',
+  threshold_ns: 20_000_000,
+  allowed_ratio: 0.01,
+  state: 'over',
+  recent: { within: 98, over: 2, over_ratio: 0.02 },
+  total: { within: 0, over: 0, over_ratio: null },
+  dominant: null
+}))
+const budgets = [{ service: 'shop', operation: '*', operations: 2, targets: [] }]
+
 let open: TestExposer
 beforeEach(() => {
   open = testExposer({
@@ -44,13 +79,14 @@ beforeEach(() => {
     sources: {
       operations: () => [summary('GET /few', null), summary('GET /fast', 5), summary('GET /slow', 1e9)],
       blame: () => blame,
-      otlpDocument: (id) => (id === TRACE_ID ? { resourceSpans: [] } : undefined),
-      waterfall: (id, spansMax) => (id === TRACE_ID ? { spansMax } : undefined),
-      claims: (id, spanId) => (id === TRACE_ID ? { span_id: spanId } : undefined),
+      budgets: () => ({ window_seconds: 600, budgets, states }),
+      otlp: (id) => textOf(id === TRACE_ID ? { resourceSpans: [] } : undefined),
+      waterfall: (id, spansMax) => textOf(id === TRACE_ID ? { spansMax } : undefined),
+      claims: (id, spanId) => textOf(id === TRACE_ID ? { span_id: spanId } : undefined),
       learned: () => ({ processes: [1, 2] }),
-      traceDocument: (id) => {
+      trace: (id) => {
         const { decomposition, names } = oneTrace()
-        return id === TRACE_ID ? traceDocument(decomposition, undefined, names) : undefined
+        return textOf(id === TRACE_ID ? traceDocument(decomposition, undefined, names) : undefined)
       }
     }
   })
@@ -79,6 +115,14 @@ test('a page is what limit and offset say', async () => {
   const { body } = await ask('/api/v1/operations?limit=1&offset=1')
   expect(body).toEqual({ operations: [summary('GET /fast', 5)], total: 3, limit: 1, offset: 1 })
   expect((await ask('/api/v1/operations?offset=7')).body['operations']).toEqual([])
+})
+
+test('budgets come as they are set, and a page of how operations keep them', async () => {
+  const { status, body } = await ask('/api/v1/budgets?limit=1&offset=1')
+  expect(status).toBe(200)
+  expectValid(budgetsPage, body)
+  expect(body).toEqual({ window_seconds: 600, budgets, states: states.slice(1), total: 2, limit: 1, offset: 1 })
+  expect((await ask('/api/v1/budgets?limit=4')).status).toBe(400)
 })
 
 test.each(['limit=0', 'limit=4', 'limit=x', 'offset=-1', 'offset=1.5'])(
@@ -122,11 +166,29 @@ test('tail says all of one operation: its summary, its own blame, its slow trace
     sampling: 'none',
     warnings: [],
     blame: blame.slice(0, 1),
+    budgets: states.slice(0, 1),
     traces: [
       { ...trace, duration_ns: 9e9 },
       { ...trace, duration_ns: 8e9 }
     ]
   })
+})
+
+test('boundaries come in pages, as they are summed up', async () => {
+  const all = [0, 1, 2].map((i) => ({
+    caller: { service: 'gateway', language: 'go' },
+    callee: { service: `shop-${i}`, language: 'rust' },
+    component: 'network',
+    body: { calls: 10, mean_ns: 5 },
+    tail: i === 2 ? null : { calls: 1, mean_ns: 9 },
+    excess_mean_ns: i === 2 ? null : 4
+  }))
+  await open.exposer.app.close()
+  open = testExposer({ sources: { boundaries: () => all } })
+  const { status, body } = await ask('/api/v1/boundaries?limit=2&offset=1')
+  expectValid(boundariesPage, body)
+  expect({ status, body }).toEqual({ status: 200, body: { boundaries: all.slice(1), total: 3, limit: 2, offset: 1 } })
+  expect((await ask('/api/v1/boundaries?offset=-1')).status).toBe(400)
 })
 
 test('tail warns where the sampling is unknown', async () => {
@@ -220,6 +282,14 @@ test.each([
   expect(Object.keys(body)).toEqual(['error'])
 })
 
+test('links lead where the settings say, by default nowhere', async () => {
+  expect((await ask('/api/v1/links')).body).toEqual({ prometheus: null })
+  const url = 'http://prometheus:9090'
+  const linked = testExposer({ settings: { prometheusUrl: url } })
+  expect((await linked.exposer.app.inject({ url: '/api/v1/links' })).json()).toEqual({ prometheus: url })
+  await linked.exposer.app.close()
+})
+
 test('learned is handed on as it is', async () => {
   expect((await ask('/api/v1/learned')).body).toEqual({ processes: [1, 2] })
 })
@@ -229,7 +299,11 @@ test('the OpenAPI document names every route and describes its answers', async (
   expect(body['openapi']).toBe('3.1.0')
   const paths = body['paths'] as Record<string, Record<string, { summary?: string; responses: object }>>
   expect(Object.keys(paths).sort()).toEqual([
+    '/api/v1/boundaries',
+    '/api/v1/budgets',
+    '/api/v1/history',
     '/api/v1/learned',
+    '/api/v1/links',
     '/api/v1/openapi.json',
     '/api/v1/operations',
     '/api/v1/overview',

@@ -3,6 +3,7 @@ import { createExposer, type Exposer, type ExposeSources } from '../../../src/ex
 import { exposeSection, exposeSettings, type ExposeSettings } from '../../../src/expose/settings.ts'
 import { type Turn } from '../../../src/expose/slice-stream.ts'
 import { draftTables, type TableDraft } from '../../builders/tail-tables.ts'
+import { textOf } from '../../builders/text-slices.ts'
 
 export interface TestExposer {
   readonly exposer: Exposer
@@ -41,13 +42,16 @@ export function testExposer(options: ExposerOptions = {}): TestExposer {
     memory: () => ({}),
     clockOffsets: () => [],
     learned: () => ({}),
-    traceDocument: () => undefined,
-    otlpDocument: () => undefined,
-    waterfall: () => undefined,
-    claims: () => undefined,
+    history: () => undefined,
+    trace: () => textOf(undefined),
+    otlp: () => textOf(undefined),
+    waterfall: () => textOf(undefined),
+    claims: () => textOf(undefined),
     versionOf: () => undefined,
     operations: () => [],
     blame: () => [],
+    budgets: () => ({ window_seconds: 600, budgets: [], states: [] }),
+    boundaries: () => [],
     ready: () => true,
     version: '1.2.3',
     startedMs: 0,

@@ -1,7 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, expect, test } from '@jest/globals'
+import { BudgetResult, WHOLE_REQUEST } from '../../../src/model/budgets.ts'
+import { Pattern } from '../../../src/model/patterns.ts'
+import { Advice } from '../../../src/model/advice.ts'
+import { BoundaryBand, BoundaryComponent } from '../../../src/model/boundaries.ts'
 import { Grade, Phase } from '../../../src/model/phases.ts'
 import { Band, Outcome, Sampling } from '../../../src/model/requests.ts'
+import { Language } from '../../../src/model/spans.ts'
 import { draftTables, type TableDraft } from '../../builders/tail-tables.ts'
 import { OPENMETRICS, stageCounters, testExposer, type TestExposer } from './exposer.ts'
 
@@ -15,7 +20,9 @@ const story = `Scenario: POST /buy of shop/cart was called three times, and wait
   10 ms, ok, half of it processing (inferred), half downstream (measured)           -> le_p50
   10 ms, ok, standing for 2 sampled requests, all of it unattributed                -> p50_p95
    2 s, timeout, 1.5 s queue_wait (measured), 0.4 s gc (estimated), rest unattributed -> gt_p99, exemplar
-In the slow one, 1.25 s of the critical path were spent by db, in its own queue.
+Its budget allows 1 % over 250 ms: the slow one is over it, and of queue_wait (20 ms) too.
+In the slow one, 1.25 s of the critical path were spent by db, in its own queue, 1 s of that before a retry.
+It calls a Rust library in its process: handing over took 40 us in the body once, 7.5 ms in the tail once.
 Everything is an hour old and was scraped before, so all values show.
 `
 
@@ -42,10 +49,32 @@ function fill(draft: TableDraft): void {
     ]
   })
   draft.operations.partial[row] = 1
+  draft.addPattern(row, 1, Pattern.retry, 1_000_000_000)
+  draft.adviceOf.set(row, Advice.enableBusyNs)
   draft.setThresholds(row, [10_000_000, 50_000_000, 1_000_000_001, NaN])
   draft.setExemplar(row, { traceId: [0x0af7, 1, 2, 0xffffffff], ns: 2_000_000_000, atMs: 1_700_000_000_123 })
   const slot = draft.addSlot({ root: row, service: 'db', operation: 'SELECT' })
   draft.addBlame(slot, 1, Phase.queueWait, 1_250_000_000)
+  const targets = [
+    { name: 'p99', phase: WHOLE_REQUEST, thresholdNs: 250_000_000, allowedRatio: 0.01 },
+    { name: 'p99:queue_wait', phase: Phase.queueWait, thresholdNs: 20_000_000, allowedRatio: 0.005 }
+  ]
+  draft.setBudgets([{ service: 'shop/*', operation: 'POST /*', targets }])
+  for (const target of targets) {
+    const budget = draft.addTarget({ operation: row, target })
+    draft.addBudgeted(budget, BudgetResult.within, Phase.processing, 10_000_000)
+    draft.addBudgeted(budget, BudgetResult.over, Phase.queueWait, 1_500_000_000)
+  }
+  const edge = {
+    edge: 0,
+    caller: 'shop/cart',
+    callerLanguage: Language.go,
+    callee: 'shop/cart',
+    calleeLanguage: Language.rust
+  }
+  const handedOver = { ...edge, component: BoundaryComponent.marshalling }
+  draft.addBoundary({ ...handedOver, band: BoundaryBand.body, bucket: 0, ns: 40_000 })
+  draft.addBoundary({ ...handedOver, band: BoundaryBand.tail, bucket: 4, ns: 7_500_000 })
   draft.samplings.push({ service: draft.operations.service[row] as number, sampling: Sampling.ratio })
 }
 

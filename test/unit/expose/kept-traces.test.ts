@@ -5,6 +5,7 @@ import { claimsAnswer, waterfallAnswer } from '../../../src/expose/api-schemas.t
 import { Band } from '../../../src/model/requests.ts'
 import { Evidence, type Want } from '../../../src/model/spans.ts'
 import { draftTables } from '../../builders/tail-tables.ts'
+import { readText } from '../../builders/text-slices.ts'
 import { BASE_UNIX_NANO, oneTrace } from './one-trace.ts'
 import { expectValid } from './valid.ts'
 
@@ -30,24 +31,27 @@ function sources() {
     of: keptTraceSources(
       {
         tables: { ...tables, retained: (id) => (id === TRACE_ID ? trace : undefined) },
-        decompose: (_trace, { explain }) => ({
-          ...decomposition,
-          ...(explain && {
-            claims: [
-              {
-                request: 1,
-                span: 2,
-                source: 'tailspan',
-                phase: 0,
-                grade: 0,
-                askedNs: 120,
-                bookedNs: 100,
-                note: 'clipped'
-              },
-              { request: 0, span: 0, source: 'body', phase: 4, grade: 1, askedNs: 300, bookedNs: 300, note: '' }
-            ]
-          })
-        }),
+        *decompose(_trace, { explain }) {
+          yield
+          return {
+            ...decomposition,
+            ...(explain && {
+              claims: [
+                {
+                  request: 1,
+                  span: 2,
+                  source: 'tailspan',
+                  phase: 0,
+                  grade: 0,
+                  askedNs: 120,
+                  bookedNs: 100,
+                  note: 'clipped'
+                },
+                { request: 0, span: 0, source: 'body', phase: 4, grade: 1, askedNs: 300, bookedNs: 300, note: '' }
+              ]
+            })
+          }
+        },
         bandsOf: () => Uint8Array.of(Band.gtP99, Band.none),
         wants: () => wants
       },
@@ -57,7 +61,7 @@ function sources() {
 }
 
 test('a waterfall has spans in columns, own times and path as triples, and how unusual each request is', () => {
-  const waterfall = sources().of.waterfall(TRACE_ID, 100)
+  const waterfall = readText(sources().of.waterfall(TRACE_ID, 100))
   expectValid(waterfallAnswer, waterfall)
   expect(waterfall).toEqual({
     trace_id: TRACE_ID,
@@ -92,7 +96,7 @@ test('a waterfall has spans in columns, own times and path as triples, and how u
 })
 
 test('a waterfall of more spans than asked for has the first of them, and says how many there are', () => {
-  const waterfall = sources().of.waterfall(TRACE_ID, 2) as Record<string, unknown>
+  const waterfall = readText(sources().of.waterfall(TRACE_ID, 2)) as Record<string, unknown>
   expectValid(waterfallAnswer, waterfall)
   expect(waterfall).toMatchObject({
     spans_total: 3,
@@ -105,7 +109,7 @@ test('a waterfall of more spans than asked for has the first of them, and says h
 
 test('claims are those on the span that was asked for', () => {
   const { of } = sources()
-  const claims = of.claims(TRACE_ID, 'fedcba9800000003')
+  const claims = readText(of.claims(TRACE_ID, 'fedcba9800000003'))
   expectValid(claimsAnswer, claims)
   expect(claims).toEqual({
     span_id: 'fedcba9800000003',
@@ -122,12 +126,12 @@ test('claims are those on the span that was asked for', () => {
       }
     ]
   })
-  expect(of.claims(TRACE_ID, '000000000000000f')).toBeUndefined()
+  expect(readText(of.claims(TRACE_ID, '000000000000000f'))).toBeUndefined()
 })
 
 test('as OTLP a trace says again what the decoder kept of it', () => {
   const { of, names, trace } = sources()
-  const document = of.otlpDocument(TRACE_ID)
+  const document = readText(of.otlp(TRACE_ID))
   const resources = createResources(names.strings, decoderLimits)
   const decoder = createSpanDecoder({
     strings: names.strings,
@@ -152,10 +156,10 @@ test('of a trace that is not kept there is nothing', () => {
   const { of } = sources()
   const id = 'f'.repeat(32)
   expect([
-    of.traceDocument(id),
-    of.otlpDocument(id),
-    of.waterfall(id, 9),
-    of.claims(id, '0'),
+    readText(of.trace(id)),
+    readText(of.otlp(id)),
+    readText(of.waterfall(id, 9)),
+    readText(of.claims(id, '0')),
     of.versionOf(id, 's')
   ]).toEqual(Array.from({ length: 5 }, () => undefined))
 })

@@ -2,6 +2,7 @@ import { createStrings } from '../../../src/runtime/strings.ts'
 import { type Decomposition } from '../../../src/model/decomposition.ts'
 import { Grade, GRADES, Phase, PHASE_SLOTS } from '../../../src/model/phases.ts'
 import { type Resources, type TraceColumns } from '../../../src/model/spans.ts'
+import { noCrossings } from '../../builders/decompositions.ts'
 import { type Names } from '../../../src/expose/index.ts'
 
 /** 2026-01-02T03:04:05.000000007Z: a time in ns that no double holds. */
@@ -81,6 +82,7 @@ export function oneTrace(): { decomposition: Decomposition; names: Names } {
         ]
       ]),
       leadNs: Float64Array.of(0, 42),
+      patternNs: Float64Array.of(250, 0, 0, 0, 0, 0),
       partial: new Uint8Array(2),
       weight: Float64Array.of(1, 1),
       sampling: new Uint8Array(2)
@@ -94,6 +96,8 @@ export function oneTrace(): { decomposition: Decomposition; names: Names } {
       grade: Uint8Array.of(Grade.inferred, 0),
       ns: Float64Array.of(500, 500)
     },
+    missingEvidence: () => 0,
+    crossings: noCrossings(),
     path: {
       n: 3,
       span: Uint32Array.of(0, 2, 0),

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { afterEach, expect, test } from '@jest/globals'
-import { type OperationSummary } from '../../../src/expose/sources.ts'
+import { type BudgetState, type OperationSummary } from '../../../src/expose/sources.ts'
 import { overviewAnswer } from '../../../src/expose/api-schemas.ts'
 import { createCounters } from '../../../src/runtime/counters.ts'
 import { testExposer, type ExposerOptions, type TestExposer } from './exposer.ts'
@@ -23,6 +23,12 @@ function summary(operation: string, excessNs: number | null, service = 'shop'): 
     dominant: few ? null : 'queue_wait'
   }
 }
+
+const stateOf = (operation: string, state: Omit<BudgetState, 'service' | 'operation'>): BudgetState => ({
+  service: 'shop',
+  operation,
+  ...state
+})
 
 const blameOf = (phase: string, share: number) => ({
   root: { service: 'shop', operation: 'slow' },
@@ -50,6 +56,15 @@ test('operations are rows of whole numbers, the largest tail excess first', asyn
   counters.add('tail_spans_received_total', 42)
   const { ask } = start({
     sources: {
+      budgets: () => ({
+        window_seconds: 600,
+        budgets: [],
+        states: [
+          stateOf('slow', { budget: 'p99', state: 'over', allowed_ratio: 0.01, recent: { over_ratio: 0.023_123 } }),
+          stateOf('slow', { budget: 'p95', state: 'within', allowed_ratio: 0.05, recent: { over_ratio: 0.01 } }),
+          stateOf('few', { budget: 'p95', state: 'too_few', allowed_ratio: 0.05, recent: { over_ratio: null } })
+        ]
+      }),
       blame: () => [blameOf('queue_wait', 0.813), blameOf('gc', 0.187)],
       counters: [counters],
       operations: () => [summary('few', null), summary('fast', 5), summary('slow', 1e9)]
@@ -70,7 +85,8 @@ test('operations are rows of whole numbers, the largest tail excess first', asyn
       'queue_wait',
       [0, 0, 0, 0, 900, 0, 0, 0],
       [1e9, 0, 0, 0, 900, 0, 0, 0],
-      ['db', 'SELECT', 'queue_wait', 0.813]
+      ['db', 'SELECT', 'queue_wait', 0.813],
+      ['p99', 'over', 0.0231, 0.01]
     ],
     [
       'shop',
@@ -82,9 +98,10 @@ test('operations are rows of whole numbers, the largest tail excess first', asyn
       'queue_wait',
       [0, 0, 0, 0, 900, 0, 0, 0],
       [5, 0, 0, 0, 900, 0, 0, 0],
+      null,
       null
     ],
-    ['shop', 'few', 'request', 5000, 1000, null, null, null, null, null]
+    ['shop', 'few', 'request', 5000, 1000, null, null, null, null, null, ['p95', 'too_few', null, 0.05]]
   ])
 })
 

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals'
+import { BudgetResult, WHOLE_REQUEST } from '../../../src/model/budgets.ts'
+import { Pattern } from '../../../src/model/patterns.ts'
 import { Grade, Phase } from '../../../src/model/phases.ts'
 import { Band } from '../../../src/model/requests.ts'
 import { series, type SeriesFamily } from '../../../src/expose/series.ts'
@@ -21,7 +23,14 @@ async function fullExposition(): Promise<string> {
   const phases = [[Phase.gc, Grade.measured, 1]] as const
   draft.addRequest(row, { durationNs: 5, band: Band.gtP99, leadNs: 1, phases })
   draft.setThresholds(row, [1, 2, 3, 4])
+  draft.adviceOf.set(row, 2)
+  draft.addPattern(row, 1, Pattern.hedge, 1)
+  const edge = { edge: 0, caller: 'shop', callee: 'shop', callerLanguage: 1, calleeLanguage: 2 }
+  draft.addBoundary({ ...edge, component: 1, band: 1, bucket: 4, ns: 5e6 })
   draft.addBlame(draft.addSlot({ root: row, service: 'db', operation: 'SELECT' }), 1, Phase.gc, 1)
+  const target = { name: 'p99', phase: WHOLE_REQUEST, thresholdNs: 4, allowedRatio: 0.01 }
+  draft.setBudgets([{ service: '*', operation: '*', targets: [target] }])
+  draft.addBudgeted(draft.addTarget({ operation: row, target }), BudgetResult.over, Phase.gc, 5)
   draft.samplings.push({ service: draft.operations.service[row] as number, sampling: 0 })
   return open.scrape()
 }

@@ -13,12 +13,17 @@ test('durations are read with their unit', () => {
   })
 })
 
-test.each([{ port: 65_536 }, { port: -1 }, { zero_first: 30 }, { scrapes_max: 0 }, { hots: 'x' }, { host: '' }])(
-  '%j is refused',
-  (settings) => {
-    expect(exposeSection.safeParse(settings).success).toBe(false)
-  }
-)
+test.each([
+  { port: 65_536 },
+  { port: -1 },
+  { zero_first: 30 },
+  { scrapes_max: 0 },
+  { hots: 'x' },
+  { host: '' },
+  { prometheus_url: 'javascript:alert(1)' }
+])('%j is refused', (settings) => {
+  expect(exposeSection.safeParse(settings).success).toBe(false)
+})
 
 test('every key says what it is', () => {
   for (const [key, schema] of Object.entries(exposeSection.shape))

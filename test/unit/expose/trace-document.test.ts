@@ -73,7 +73,8 @@ const expected = {
         processing: { ...ungraded, inferred: 300 },
         downstream: { ...ungraded, measured: 500 },
         network: { ...ungraded, measured: 150, inferred: 50 }
-      }
+      },
+      patterns: { retry: 250 }
     },
     {
       span_id: shop,
@@ -85,7 +86,8 @@ const expected = {
       lead_wait_ns: 42,
       band: null,
       phases: { ...noPhases, queue_wait: 100, unattributed: 400 },
-      grades: { queue_wait: { ...ungraded, measured: 100 } }
+      grades: { queue_wait: { ...ungraded, measured: 100 } },
+      patterns: {}
     }
   ]
 }

@@ -59,6 +59,48 @@ test('the document is as the contract says, and finds what was made to happen', 
   expect(analysis.blame[0]).toMatchObject({ culprit: { service: 'pricing', phase: 'queue_wait' } })
 })
 
+/** A request whose calls, from one ms to another of it, end with an error but the last. */
+function retried(id: number, calls: readonly (readonly [fromMs: number, toMs: number])[]): string {
+  const at = (ms: number): string => String(1_760_000_000_000_000_000n + BigInt(id) * 1_000_000_000n + BigInt(ms * 1e6))
+  const traceId = id.toString(16).padStart(32, '0')
+  const hex = (span: number): string => span.toString(16).padStart(16, '0')
+  const endMs = (calls.at(-1)?.[1] ?? 0) + 1
+  const spans = [
+    { traceId, spanId: hex(1), name: 'GET /buy', kind: 2, startTimeUnixNano: at(0), endTimeUnixNano: at(endMs) },
+    ...calls.map(([fromMs, toMs], i) => ({
+      ...{ traceId, spanId: hex(2 + i), parentSpanId: hex(1), name: 'ask', kind: 3 },
+      ...{ startTimeUnixNano: at(fromMs), endTimeUnixNano: at(toMs) },
+      ...(i < calls.length - 1 && { status: { code: 2 } })
+    }))
+  ]
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'gateway' } }] }
+  return JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] })
+}
+
+test('retries are told in words, by request, and by operation', async () => {
+  // Of 700 requests 7 are slow, and 3 of those tried again.
+  const bodies = Array.from({ length: 700 }, (_, i) => {
+    if (i % 100 !== 50) return retried(i + 1, [[1, 10]])
+    return i < 300 ? retried(i + 1, [[1, 281], [301, 310]]) : retried(i + 1, [[1, 310]]) // prettier-ignore
+  })
+  const path = file('retried.jsonl', bodies.join('\n'))
+  const { operations, traces } = await analyze([path])
+  expect(operations[0]?.patterns).toEqual([
+    {
+      pattern: 'retry',
+      body: { requests_share: 0, mean_ns: 0 },
+      tail: { requests_share: 3 / 7, mean_ns: (3 * 300e6) / 7 },
+      excess_mean_ns: (3 * 300e6) / 7
+    }
+  ])
+  const shown = traces.flatMap(({ requests: [request] }) => Object.entries(request?.patterns ?? {}))
+  expect(shown).toEqual(Array.from({ length: 3 }, () => ['retry', 300e6]))
+  const { stdout } = await run([path], {})
+  expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+    '43 % of the slow requests retried; the retries took 129 ms of the 300 ms.'
+  )
+})
+
 test('every form of the same data gives the same document', async () => {
   const expected = await run([file('shop.jsonl', lines)], { json: true })
   const message = requestProtobuf(...requests)
@@ -156,6 +198,31 @@ test('without --json people get a table and the verdict in words, at most 100 co
     /the slowest 1\.0 % \(7 of 700 requests\) take 301 ms more than the body; >?\d+ % of that is queue_wait in pricing GET \/price \(measured\)\./
   )
   for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+  expect(stdout).toMatch(/^gateway \(unknown\) > pricing \(unknown\) +queue +100 µs +300 ms +\+300 ms$/m)
+})
+
+test('a tail that nothing explains ends with what to switch on, and why, in both outputs', async () => {
+  const spans = Array.from({ length: 700 }, (_, i) => {
+    const startNs = 1_700_000_000_000_000_000n + BigInt(i) * 10_000_000n
+    const endNs = startNs + BigInt(i % 100 === 0 ? 300_000_000 : 5_000_000 + i)
+    return {
+      traceId: (i + 1).toString(16).padStart(32, '0'),
+      spanId: (i + 1).toString(16).padStart(16, '0'),
+      name: 'GET /alone',
+      kind: 2,
+      startTimeUnixNano: String(startNs),
+      endTimeUnixNano: String(endNs)
+    }
+  })
+  const attributes = Object.entries({ 'service.name': 'shop', 'telemetry.sdk.language': 'rust', 'k8s.pod.uid': 'p' })
+  const resource = { attributes: attributes.map(([key, stringValue]) => ({ key, value: { stringValue } })) }
+  const files = [file('alone.json', JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] }))]
+  const { operations } = await analyze(files)
+  expect(operations).toMatchObject([{ advice: [{ advice: 'enable_busy_ns' }] }])
+  expect(operations[0]?.unattributed_tail_share).toBeGreaterThan(0.9)
+  const { stdout } = await run(files, {})
+  const said = operations[0]?.advice[0]
+  expect(stdout.replace(/\s+/g, ' ')).toContain(`${said?.title}: ${said?.text}`)
 })
 
 test('--learned takes a dump of the service in place of the first reading; one that is none is refused', async () => {

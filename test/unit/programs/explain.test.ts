@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { analyze } from '../../../src/programs/analyze.ts'
+import { traceRequests } from '../../builders/simulated-otlp.ts'
+import { simulateShop } from '../../builders/simulated-shop.ts'
+import { type Analysis } from '../../builders/analyze-contract.ts'
 
 const BASE = 1_760_000_000_000_000_000n
 const TRACE = '0123456789abcdef0123456789abcdef'
@@ -68,17 +71,22 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
-async function explain(traceId: string, json?: true): Promise<{ code: number; stdout: string; stderr: string }> {
+async function explain(
+  traceId: string,
+  json?: true,
+  files = [file]
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const terminal = new PassThrough({ encoding: 'utf8' })
   let stdout = ''
   const output = { write: (text: string) => (stdout += text), flush: () => undefined }
   const words = Uint32Array.from([0, 8, 16, 24], (from) => parseInt(traceId.slice(from, from + 8), 16))
-  const code = await analyze({ files: [file], explain: words, ...(json && { json }), env: {}, terminal, output })
+  const code = await analyze({ files, explain: words, ...(json && { json }), env: {}, terminal, output })
   return { code, stdout, stderr: (terminal.read() as string | null) ?? '' }
 }
 
 interface Explained {
   readonly requests: readonly {
+    readonly span_id: string
     readonly operation: string
     readonly duration_ns: number
     readonly claims: readonly Readonly<
@@ -123,3 +131,27 @@ test('a trace that is not there is said, with code 1', async () => {
     stderr: 'tailspan: no such trace in the files\n'
   })
 })
+
+test('of a trace that was held until its neighbours were known, what they said is told too', async () => {
+  const shop = simulateShop({ cause: 'queue', seed: 9, seconds: 12, rate: 100 })
+  const queued = join(folder, 'queued.jsonl')
+  writeFileSync(
+    queued,
+    traceRequests(shop)
+      .map((request) => `${JSON.stringify(request)}\n`)
+      .join('')
+  )
+  let stdout = ''
+  const output = { write: (text: string) => (stdout += text), flush: () => undefined }
+  await analyze({ files: [queued], json: true, env: {}, terminal: new PassThrough(), output })
+  const waited = (JSON.parse(stdout) as Analysis).traces.flatMap(({ trace_id: id, requests }) =>
+    requests.map(({ span_id: span, phases }) => ({ id, span, queueNs: phases['queue_wait'] ?? 0 }))
+  )
+  waited.sort((a, b) => b.queueNs - a.queueNs)
+  const most = waited[0] as (typeof waited)[number]
+  expect(most.queueNs).toBeGreaterThan(1e6)
+  const { requests } = JSON.parse((await explain(most.id, true, [queued])).stdout) as Explained
+  const claims = requests.find(({ span_id: span }) => span === most.span)?.claims ?? []
+  const told = claims.filter(({ source, phase }) => source === 'inferred' && phase === 'queue_wait')
+  expect(told.reduce((sum, { booked_ns: ns }) => sum + ns, 0)).toBe(most.queueNs)
+}, 60_000)

@@ -15,6 +15,15 @@ test('a string has one id, and its id gives it back', () => {
   expect(ids.at(-1)).toBe(OTHER_ID)
 })
 
+test('a text is found without being kept', () => {
+  const strings = createStrings(limits)
+  const ids = ['', 'a', 'GET /buy', OTHER].map((text) => strings.internText(text))
+  const before = strings.bytes()
+  expect(['', 'a', 'GET /buy', OTHER].map((text) => strings.find(text))).toEqual(ids)
+  for (let i = 0; i < 1_000; i++) expect(strings.find(`stranger ${i}`)).toBeUndefined()
+  expect([strings.bytes(), strings.capacity()]).toEqual([before, Math.max(...ids) + 1])
+})
+
 test('long strings are shortened with a mark, and two that differ only past the cut stay two', () => {
   const strings = createStrings(limits)
   const one = strings.internText('x'.repeat(1_000_000) + 'one')

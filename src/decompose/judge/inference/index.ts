@@ -109,6 +109,10 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
       askedHere = true
       return here
     },
+    released(of) {
+      const request = (judgedFirst + of.entry) >>> 0
+      return neighbours.released(of.process, request, excessFromNs(of) + of.shiftNs, of.toNs + of.shiftNs)
+    },
     aroundPeer(of) {
       if (!askedThere) {
         const shiftNs = of.peerShiftNs
@@ -143,7 +147,9 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     findings.queueNs = findings.stallNs = findings.weakNs = findings.gcNs = findings.calleeNs = 0
     findings.calleeGc = false
     askedHere = askedThere = false
-    for (const rule of rules) rule.judge(suspect, findings, ruleTools)
+    for (const rule of rules) {
+      if (suspect.stretched === 1 || rule.name === 'unwatched') rule.judge(suspect, findings, ruleTools)
+    }
     writeDown()
   }
 

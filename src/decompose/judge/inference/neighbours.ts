@@ -11,8 +11,12 @@ export const PieceFlag = {
   /** Before the first call of a request that may have waited for a server: a queue can have stretched it. */
   mayQueue: 8,
   /** A stretched gap before a span of this process, seen by its caller: it was knocked at and did not open. */
-  knock: 16
+  knock: 16,
+  /** Own time up to the beginning of a call. */
+  beforeCall: 32
 } as const
+
+const WAITER = PieceFlag.stretched | PieceFlag.beforeCall
 
 /** What begins within this share of an interval's ends may be of before a stall, or after. */
 const EDGE_SHARE = 0.1
@@ -38,6 +42,18 @@ export interface Surroundings {
   weakSilentNs: number
 }
 
+/** Who waited beside a piece that ended with the beginning of a call. */
+export interface Release {
+  /** Other requests' stretched pieces before a call that ended at the same moment, and those that were left waiting. */
+  together: number
+  stayed: number
+  /** Of those that ended: how many began well after the first and well before the end. */
+  during: number
+  /** From the first beginning to the piece's end, and from the first end to the last. */
+  waitedNs: number
+  endedNs: number
+}
+
 /** The latest pieces of all processes, each on its own process's clock. */
 export interface Neighbours {
   /** Start, end, median and 95th percentile of the piece to add next, in ns. */
@@ -46,6 +62,8 @@ export interface Neighbours {
   readonly add: (process: number, request: number, flags: number) => void
   /** Looks around [fromNs, toNs) of a request's piece; `knocks` count as witnesses or not. Overwritten by the next call. */
   readonly around: (process: number, request: number, fromNs: number, toNs: number, knocks: boolean) => Surroundings
+  /** Who waited beside [fromNs, toNs) of a request's piece that ends with a call. Overwritten by the next call. */
+  readonly released: (process: number, request: number, fromNs: number, toNs: number) => Release
   /** Pieces that a process began between two moments; Infinity when there are too many to count. */
   readonly begun: (process: number, fromNs: number, toNs: number) => number
   /** Processes named by what is held. */
@@ -98,6 +116,8 @@ export function createNeighbours(piecesMax: number): Neighbours {
     silentNs: 0,
     weakSilentNs: 0
   }
+  const waiters = createBag()
+  const release: Release = { together: 0, stayed: 0, during: 0, waitedNs: 0, endedNs: 0 }
   const witnesses = createBag()
   const crossing = createBag()
   // Of all open pieces: when each was there, when it was within its usual time, and when a strong one was there.
@@ -224,6 +244,37 @@ export function createNeighbours(piecesMax: number): Neighbours {
       if (all) measureSilence(fromNs, toNs)
       else found.silentNs = found.weakSilentNs = 0
       return found
+    },
+    released(process, request, fromNs, toNs) {
+      waiters.n = release.stayed = release.during = 0
+      let firstBegun = fromNs
+      let firstEnd = toNs
+      let lastEnd = toNs
+      const all = intervals.each(process, fromNs, toNs, (row) => {
+        visited += 1
+        const flags = flagsOf[row] as number
+        if (requestOf[row] === request || (flags & WAITER) !== WAITER) return
+        const start = intervals.fromNs(row) + (usualNs[2 * row] as number)
+        const end = intervals.toNs(row)
+        const slackNs = thresholds.sameMoment * Math.max(end - start, toNs - fromNs)
+        if (start > toNs - slackNs || end < toNs - slackNs) return
+        if (end > toNs + slackNs) release.stayed += 1
+        else {
+          put(waiters, start, end)
+          firstBegun = Math.min(firstBegun, start)
+          firstEnd = Math.min(firstEnd, end)
+          lastEnd = Math.max(lastEnd, end)
+        }
+      })
+      release.together = all ? waiters.n : 0
+      release.waitedNs = toNs - firstBegun
+      release.endedNs = lastEnd - firstEnd
+      const edgeNs = EDGE_SHARE * release.waitedNs
+      for (let i = 0; i < waiters.n; i++) {
+        const start = waiters.from[i] as number
+        if (start > firstBegun + edgeNs && start < toNs - edgeNs) release.during += 1
+      }
+      return release
     },
     begun(process, fromNs, toNs) {
       let n = 0

@@ -10,8 +10,11 @@ import { type Neighbours, PieceFlag } from './neighbours.ts'
 import { createPiece, eachPiece, PieceKind } from './pieces.ts'
 import { createSuspect, createSuspects, type Suspect, type Suspects } from './suspects.ts'
 
-const BUSY =
-  Evidence.firstWanted + evidenceWants.findIndex((want) => want?.from === 'attribute' && want.key === 'busy_ns')
+const codeOf = (key: string): number =>
+  Evidence.firstWanted + evidenceWants.findIndex((want) => want?.from === 'attribute' && want.key === key)
+const BUSY = codeOf('busy_ns')
+const UNWATCHED = codeOf('tailspan.unwatched_ns')
+const UNWATCHED_BEFORE = codeOf('tailspan.unwatched_before_ns')
 
 export interface Observer {
   /** Enters the requests of a trace and their pieces into the rings. Gives the number of its first request. */
@@ -106,8 +109,8 @@ export function createObserver(tools: ObserverTools): Observer {
     const medianNs = quantiles[at] as number
     const lengthNs = piece.toNs - piece.fromNs
     const entry = tree.owner[span] as number
-    const stretched =
-      lengthNs > (quantiles[at + Quantile.usual] as number) && lengthNs - medianNs > spreads.unnoticedNs(service)
+    const noticed = lengthNs - medianNs > spreads.unnoticedNs(service)
+    const stretched = noticed && lengthNs > (quantiles[at + Quantile.usual] as number)
     const lead = stretched && piece.kind === PieceKind.own && mayQueue(process, entry)
     const { trace } = tree
     const shiftNs = baseNs + (trace.startNs[span] as number) - (tree.startNs[span] as number)
@@ -116,11 +119,25 @@ export function createObserver(tools: ObserverTools): Observer {
     next[1] = piece.toNs + shiftNs
     next[2] = medianNs
     next[3] = quantiles[at + Quantile.due] as number
-    const flags = piece.kind | (stretched ? PieceFlag.stretched : 0) | (lead ? PieceFlag.mayQueue : 0)
+    const flags =
+      piece.kind |
+      (stretched ? PieceFlag.stretched : 0) |
+      (lead ? PieceFlag.mayQueue : 0) |
+      (endsWithCall() ? PieceFlag.beforeCall : 0)
     neighbours.add(process, (requests + entry) >>> 0, flags)
-    if (!stretched) return
+    const unwatchedNs = noticed ? sayUnwatchedNs() : 0
+    if (!stretched && unwatchedNs === 0) return
+    suspect.stretched = stretched ? 1 : 0
+    suspect.unwatchedNs = unwatchedNs
     suspectPiece(entry, process, medianNs, lead)
-    if (piece.kind === PieceKind.beforePeer) enterKnock(suspect)
+    if (stretched && piece.kind === PieceKind.beforePeer) enterKnock(suspect)
+  }
+
+  /** By how much the piece at hand may have ended late: its own process says so, of the gap before a callee's span the callee. */
+  function sayUnwatchedNs(): number {
+    const beforePeer = piece.kind === PieceKind.beforePeer
+    const ns = beforePeer ? said(piece.right, UNWATCHED_BEFORE) : said(piece.span, UNWATCHED)
+    return ns > 0 ? ns : 0
   }
 
   /** The gap is also a neighbour of what its callee does meanwhile. Median and 95th percentile are still in place. */
@@ -136,6 +153,12 @@ export function createObserver(tools: ObserverTools): Observer {
     )
   }
 
+  function endsWithCall(): boolean {
+    const { kind, right } = piece
+    if (kind !== PieceKind.own || right < 0) return false
+    return tree.trace.kind[right] === Kind.client || tree.trace.kind[right] === Kind.producer
+  }
+
   /** Before the first call of a request whose operation has servers to queue for. */
   function mayQueue(process: number, entry: number): boolean {
     if (piece.toNs > (firstCallNs[entry] as number)) return false
@@ -143,13 +166,14 @@ export function createObserver(tools: ObserverTools): Observer {
     return servers.count(process, operation) > 0 || arrivals.mayShare(process, operation)
   }
 
-  function saysBusy(span: number): boolean {
+  /** The number that a span says under a code, NaN without one. */
+  function said(span: number, code: number): number {
     const { evidence, evidenceEnd } = tree.trace
     const end = evidenceEnd[span] as number
     for (let i = span === 0 ? 0 : (evidenceEnd[span - 1] as number); i < end; i++) {
-      if (evidence.code[i] === BUSY) return true
+      if (evidence.code[i] === code) return evidence.a[i] as number
     }
-    return false
+    return NaN
   }
 
   function suspectPiece(entry: number, process: number, medianNs: number, lead: boolean): void {
@@ -172,7 +196,8 @@ export function createObserver(tools: ObserverTools): Observer {
     suspect.shiftNs = shiftOf(span)
     suspect.arrivedNs = (tree.startNs[entry] as number) + shiftOf(entry)
     suspect.firstCallNs = (firstCallNs[entry] as number) + shiftOf(entry)
-    suspect.pollsKnown = piece.left < 0 && piece.right < 0 && saysBusy(span) ? 1 : 0
+    suspect.beforeCall = endsWithCall() ? 1 : 0
+    suspect.pollsKnown = piece.left < 0 && piece.right < 0 && !Number.isNaN(said(span, BUSY)) ? 1 : 0
     const peer =
       piece.kind === PieceKind.beforePeer ? piece.right : piece.kind === PieceKind.afterPeer ? piece.left : -1
     suspect.peerProcess = peer < 0 ? 0 : processOf(peer)

@@ -1,5 +1,5 @@
 import type { RuntimeReading } from '../../learned/runtime-metrics/index.ts'
-import type { Surroundings } from './neighbours.ts'
+import type { Release, Surroundings } from './neighbours.ts'
 import type { Suspect } from './suspects.ts'
 
 /** What the rules so far say of a suspect's excess. Each rule works on what the former left. */
@@ -22,6 +22,8 @@ export interface Findings {
 export interface RuleTools {
   /** What else went on in the suspect's process during its excess; the same object for each question. */
   readonly around: (suspect: Suspect) => Surroundings
+  /** Who waited for a call beside it. */
+  readonly released: (suspect: Suspect) => Release
   /** The same in the peer's process. */
   readonly aroundPeer: (suspect: Suspect) => Surroundings
   /** Pieces that the peer's process began during the excess, and in an equally long time that it would have begun in before. */

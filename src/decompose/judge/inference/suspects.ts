@@ -1,6 +1,6 @@
 import { enlarge } from '../../scratch.ts'
 
-/** A stretched piece that waits to be judged. `shift` turns a time of the tree into one of the process's clock. */
+/** A piece that waits to be judged: a stretched one, or one that its process says was late. `shift` turns a time of the tree into one of the process's clock. */
 export interface Suspect {
   /** Row in its trace, and its entry span's. */
   span: number
@@ -12,6 +12,8 @@ export interface Suspect {
   /** Of its start, since the span's. */
   offsetNs: number
   medianNs: number
+  /** 0 = no longer than usual: nothing speaks about it but what its process says itself. */
+  stretched: number
   /** 1 = before the first call of its request, so a queue can have stretched it. */
   lead: number
   service: number
@@ -21,12 +23,16 @@ export interface Suspect {
   /** Row in Resources. */
   resource: number
   shiftNs: number
+  /** 1 = own time up to the beginning of a call. */
+  beforeCall: number
   /** When its request arrived, on the process's clock. */
   arrivedNs: number
   /** When that request began its first call, on the same clock; Infinity without. */
   firstCallNs: number
   /** 1 = a whole span without children whose busy time is known. */
   pollsKnown: number
+  /** By how much the wake-up that ended it may have been late, as its process says, or the callee's of the gap before; 0 when neither does. */
+  unwatchedNs: number
   /** The peer's process, its row in Resources and its shift; 0 without. */
   peerProcess: number
   peerResource: number
@@ -41,6 +47,7 @@ export const createSuspect = (): Suspect => ({
   toNs: 0,
   offsetNs: 0,
   medianNs: 0,
+  stretched: 0,
   lead: 0,
   service: 0,
   operation: 0,
@@ -48,9 +55,11 @@ export const createSuspect = (): Suspect => ({
   language: 0,
   resource: 0,
   shiftNs: 0,
+  beforeCall: 0,
   arrivedNs: 0,
   firstCallNs: 0,
   pollsKnown: 0,
+  unwatchedNs: 0,
   peerProcess: 0,
   peerResource: 0,
   peerShiftNs: 0

@@ -10,6 +10,15 @@ export const thresholds = {
   lively: 2,
   /** A process that stood still began nothing for at least half of the excess. */
   quiet: 0.5,
+  /** Waits that end within 2 % of their length of each other end at the same moment ... */
+  sameMoment: 0.02,
+  /** ... as a release when there are three others at least, two of which came while the first waited ... */
+  releasedOthers: 3,
+  releasedDuring: 2,
+  /** ... with at most a quarter as many left waiting ... */
+  releasedStayed: 0.25,
+  /** ... and all let go within a twentieth of the longest wait. */
+  releasedWithin: 0.05,
   /** A callee that would have begun at least 8 pieces during a gap and began less than a tenth of them was silent. */
   silentUsually: 8,
   silentShare: 0.1,

@@ -66,6 +66,8 @@ export interface RuntimeMetrics {
    * numbers: 256 ns apart at best, intervals are seconds long). Allocates nothing.
    */
   readonly metricsAt: (resource: number, fromNs: number, toNs: number) => RuntimeReading
+  /** The latest figure of a resource's process: an amount per second or a gauge, NaN where it never came. Counts no question. */
+  readonly newest: (resource: number, field: number) => number
   readonly publish: () => void
   readonly dump: () => RuntimeRow[]
   /** Takes over published intervals. */
@@ -243,6 +245,12 @@ export function createRuntimeMetrics(
     return reading
   }
 
+  function newest(resource: number, field: number): number {
+    const instance = instanceOf(resource)
+    const ring = instance < 0 ? -1 : instances.ring(instance, field)
+    return ring < 0 ? NaN : rings.newest(ring, fields[field]?.gauge === true)
+  }
+
   function publish(): void {
     instances.publish((spans, intervals) => {
       counters.add('tail_runtime_intervals_total', intervals, spans ? 0 : 1)
@@ -258,6 +266,7 @@ export function createRuntimeMetrics(
   return {
     consume,
     metricsAt,
+    newest,
     publish,
     dump() {
       const rows: RuntimeRow[] = []

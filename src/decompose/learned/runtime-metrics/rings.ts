@@ -22,6 +22,8 @@ export interface Rings {
    * answered with that one while it is no older than `staleNs` and twice its own length. NaN where nothing is known.
    */
   readonly mean: (ring: number, fromNs: number, toNs: number, gauge: boolean) => number
+  /** Of the newest published interval alone, however long ago it was; NaN without. */
+  readonly newest: (ring: number, gauge: boolean) => number
   /** Index of the published interval that holds the moment (or the newest, as above) for the functions below; -1 without. */
   readonly at: (ring: number, ns: number) => number
   readonly fromNs: (at: number) => number
@@ -92,10 +94,15 @@ export function createRings(options: { readonly intervals: number; readonly stal
       sum += (gauge ? amount : amount / (endNs - startNs)) * overlapNs
     }
     if (coveredNs > 0) return gauge ? sum / coveredNs : (sum / coveredNs) * 1e9
-    const newest = newestCell(ring)
-    if (newest < 0 || !isFresh(newest, fromNs)) return NaN
-    const amount = cells[newest + 2] as number
-    const lengthNs = (cells[newest + 1] as number) - (cells[newest] as number)
+    const newestAt = newestCell(ring)
+    return newestAt >= 0 && isFresh(newestAt, fromNs) ? newest(ring, gauge) : NaN
+  }
+
+  function newest(ring: number, gauge: boolean): number {
+    const cell = newestCell(ring)
+    if (cell < 0) return NaN
+    const amount = cells[cell + 2] as number
+    const lengthNs = (cells[cell + 1] as number) - (cells[cell] as number)
     return gauge ? amount : (amount / lengthNs) * 1e9
   }
 
@@ -125,6 +132,7 @@ export function createRings(options: { readonly intervals: number; readonly stal
       return last < 0 ? NaN : (cells[cellOf(ring, last) + 1] as number)
     },
     mean,
+    newest,
     at(ring, ns) {
       for (let index = (published[ring] as number) - 1; index >= oldest(ring); index--) {
         const cell = cellOf(ring, index)

@@ -122,7 +122,7 @@ test('the language is the SDK’s, else that of a Go runtime', () => {
   expect(senderOf(text('telemetry.sdk.language', 'java')).language).toBe('other')
   expect(senderOf(text('process.runtime.name', 'go')).language).toBe('go')
   expect(senderOf(text('process.runtime.version', 'go1.25.1')).language).toBe('go')
-  expect(senderOf(text('process.runtime.name', 'node')).language).toBe('')
+  expect(senderOf(text('process.runtime.name', 'node')).language).toBe('unknown')
 })
 
 test('a resource that does not name its language is known by what its spans carry, and by nobody else’s', () => {
@@ -151,7 +151,7 @@ test('a resource that does not name its language is known by what its spans carr
     () => bench.decoder.decodeJson(toJson(request), NaN)
   ]) {
     expect(decode().rejected).toBe(0)
-    expect(rowsOf(bench).map(({ language }) => language)).toEqual(['rust', '', 'go', 'other'])
+    expect(rowsOf(bench).map(({ language }) => language)).toEqual(['rust', 'unknown', 'go', 'other'])
   }
 })
 

@@ -6,6 +6,7 @@ import { exactToNumber } from '../../../../src/runtime/exact-sums.ts'
 import { loadSettings } from '../../../../src/settings/settings.ts'
 import { SIMULATION_START_NS, traceRequests } from '../../../builders/simulated-otlp.ts'
 import { simulateShop } from '../../../builders/simulated-shop.ts'
+import { readText } from '../../../builders/text-slices.ts'
 
 const START_MS = Number(SIMULATION_START_NS / 1_000_000n)
 const SECONDS = 45
@@ -63,7 +64,7 @@ test('a running service finds the queue, counts every request once, and shows of
   expect(requests).toBe(entries)
   expect(queuedLateNs).toBeGreaterThan(1e9)
   expect(queuedNs).toBeGreaterThan(0.8 * queuedLateNs)
-  const { tables, traceDocument } = pipeline.sources
+  const { tables, trace } = pipeline.sources
   const { operations } = tables
   const { strings } = pipeline.names
   let shown = 0
@@ -74,7 +75,7 @@ test('a running service finds the queue, counts every request once, and shows of
       operations.operation[row] as number
     )) {
       if (band !== Band.gtP99 || dominantPhase !== Phase.queueWait) continue
-      const document = JSON.parse(JSON.stringify(traceDocument(traceId))) as {
+      const document = readText(trace(traceId)) as {
         requests: { service: string; phases: Record<string, number>; grades: Record<string, Record<string, number>> }[]
       }
       const of = document.requests.find(({ service }) => service === 'inventory')

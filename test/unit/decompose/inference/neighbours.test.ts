@@ -37,3 +37,25 @@ test('a process that begins something every few milliseconds is not stalled, how
   expect(around([...slow, ...begun]).quietShare).toBeLessThan(0.2)
   expect(isStalled(around([...slow, ...begun]))).toBe(false)
 })
+
+const waiting = PieceKind.own | PieceFlag.stretched | PieceFlag.beforeCall
+
+/** Who waited beside [100, 180) ms, each waiter [from, to) in ms. */
+function released(waiters: readonly (readonly [fromMs: number, toMs: number])[]) {
+  const neighbours = createNeighbours(1024)
+  for (const [i, [fromMs, toMs]] of waiters.entries()) {
+    neighbours.next.set([(fromMs - 1) * MS, toMs * MS, MS, 2 * MS])
+    neighbours.add(PROCESS, 100 + i, waiting)
+  }
+  return neighbours.released(PROCESS, 1, 100 * MS, 180 * MS)
+}
+
+test('those who end together were released; who came first and who stayed is counted', () => {
+  const together = [
+    [80, 179.5],
+    [120, 180.2],
+    [150, 181]
+  ] as const
+  expect(released(together)).toEqual({ together: 3, stayed: 0, during: 2, waitedNs: 100 * MS, endedNs: 1.5 * MS })
+  expect(released([...together, [130, 220], [90, 150], [190, 230]])).toMatchObject({ together: 3, stayed: 1 })
+})

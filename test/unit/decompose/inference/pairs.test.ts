@@ -85,6 +85,15 @@ test('a Rust sleep is unattributed, Rust work is what busy_ns says', () => {
   expect(worked.said).toBeGreaterThan(0.95 * worked.true)
 })
 
+test('who waits for what one holder gives back to all waits in a queue; without the rule nothing proves it', () => {
+  const wait = tail('held-connections', 'pricing', 'queue_wait')
+  expect(wait.true).toBeGreaterThan(20)
+  expect(wait.said).toBeGreaterThan(0.8 * wait.true)
+  expect(wait.said).toBeLessThan(1.02 * wait.true)
+  expect(tail('held-connections', 'pricing', 'queue_wait', ['released', 'shared_queue']).said).toBe(0)
+  expect(tail('rust-sleep', 'pricing', 'queue_wait').said).toBe(0)
+})
+
 test('a tokio caller that notices answers late loses it to scheduling; without the rule it is the network', () => {
   const late = tail('late-caller', 'pricing', 'scheduling')
   expect(late.true).toBeGreaterThan(15)
@@ -93,6 +102,22 @@ test('a tokio caller that notices answers late loses it to scheduling; without t
   const rules = ['answer_gap', 'silence', 'neighbours']
   expect(tail('late-caller', 'pricing', 'scheduling', rules).said).toBe(0)
   expect(tail('late-caller', 'pricing', 'network', rules).said).toBeGreaterThan(0.9 * late.true)
+})
+
+test('a process that says how late a wake-up may have been lost that to scheduling, but no more than the call was longer than usual', () => {
+  const lateOf = (unwatchedSlackNs: number, rules: readonly string[] = []) => {
+    const without = ['answer_gap', 'silence', 'neighbours', ...rules]
+    const requests = judgeShop({ cause: 'late-caller', seed: 21, seconds: SECONDS, without, unwatchedSlackNs })
+    const slowest = tailOf(requests, 'pricing')
+    return { said: meanMs(slowest, 'said').scheduling, true: meanMs(slowest, 'truth').scheduling }
+  }
+  for (const slackNs of [0, 100e6]) {
+    const late = lateOf(slackNs)
+    expect(late.true).toBeGreaterThan(15)
+    expect(late.said).toBeGreaterThan(0.95 * late.true)
+    expect(late.said).toBeLessThan(1.05 * late.true)
+  }
+  expect(lateOf(0, ['unwatched']).said).toBe(0)
 })
 
 test('a callee that stands still is blamed for the gap before its spans; without the rule the network is', () => {
@@ -106,6 +131,17 @@ test('a callee that stands still is blamed for the gap before its spans; without
   const late = (with_.get('inventory scheduling') ?? 0) - (without.get('inventory scheduling') ?? 0)
   expect(late).toBeGreaterThan(100e6)
   expect((without.get('gateway network') ?? 0) - (with_.get('gateway network') ?? 0)).toBe(late)
+})
+
+test('a callee that says how late its requests may have begun is blamed for that; without the rule the network is', () => {
+  const blame = (rules: string[]): number => {
+    const blamed = new Map<string, number>()
+    const without = ['callee_gap', 'silence', 'neighbours', ...rules]
+    judgeShop({ cause: 'stall', seed: 21, seconds: SECONDS, without, unwatchedSlackNs: 0 }, blamed)
+    return blamed.get('inventory scheduling') ?? 0
+  }
+  expect(blame(['unwatched'])).toBe(0)
+  expect(blame([])).toBeGreaterThan(100e6)
 })
 
 test.each(['none', 'rust-work', 'rust-sleep'] as const)(

@@ -83,3 +83,11 @@ test('what was loaded counts until something else is learned', () => {
   servers.publish()
   expect(servers.count(PROCESS, OPERATION)).toBe(2)
 })
+
+test('servers that were loaded stay while too few arrivals were seen to look for others', () => {
+  const servers = createServers(10)
+  servers.set(1, 2, 4)
+  for (let i = 0; i < 50; i++) servers.learn(1, 2, 0, new Float64Array(0), 0)
+  servers.publish()
+  expect(servers.count(1, 2)).toBe(4)
+})

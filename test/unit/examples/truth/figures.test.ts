@@ -56,6 +56,7 @@ test('who tells the truth: every cause right, no phase error, all attributed, no
     phaseErrorTail: 0,
     phaseError: 0,
     attributed: 1,
+    attributable: 1,
     attributedOfCaused: 1,
     falseCertainty: 0,
     falseOfTail: 0,
@@ -73,12 +74,19 @@ test('who leaves everything unattributed: nothing attributed, no false certainty
   expect(all).toMatchObject({
     localCause: 0,
     attributed: 0,
+    attributable: 1,
     attributedOfCaused: 0,
     falseCertainty: 0,
     phaseErrorTail: 1
   })
   const sleeping = figures([body(), { truth: { processing: 10, unattributed: 90 } }])
-  expect(sleeping).toMatchObject({ localCause: 1, attributed: 0, attributedOfCaused: NaN, phaseErrorTail: 0 })
+  expect(sleeping).toMatchObject({
+    localCause: 1,
+    attributed: 0,
+    attributable: 0,
+    attributedOfCaused: NaN,
+    phaseErrorTail: 0
+  })
 })
 
 test('the cause is that of the excess, not of the whole: what the body has as well explains nothing', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { operationUrl, routeOf, traceUrl } from '../../../../src/expose/page/routes.js'
+import { compareUrl, operationUrl, routeOf, traceUrl } from '../../../../src/expose/page/routes.js'
 
 test.each(['GET /a?b=c&d#e', '"><script>', 'a%2Fb +\u202e', ''])(
   'an operation called %j keeps its name in a URL',
@@ -17,4 +17,11 @@ test('a trace has a URL by its id; whatever else is asked for is the list', () =
     expect(routeOf(hash).view).toBe('operations')
   }
   expect(routeOf('#/?filter=x').query.get('filter')).toBe('x')
+})
+
+test('a comparison has a URL with its length, its distance and, when picked, its end', () => {
+  const of = { service: 'shop', operation: 'GET /a&b', minutes: 15, before: 60 }
+  const { view, query } = routeOf(compareUrl(of))
+  expect([view, query.get('operation'), query.get('end')]).toEqual(['compare', 'GET /a&b', null])
+  expect(routeOf(compareUrl({ ...of, end: 1_700_000_000_000 })).query.get('end')).toBe('1700000000000')
 })

@@ -7,15 +7,15 @@ function report(traces: readonly object[]): string {
   let text = ''
   const { trace, end } = createJsonReport({ write: (part) => (text += part), flush: () => undefined })
   for (const one of traces) trace(one)
-  end({ operations: [], blame: [] }, counts)
+  end({ operations: [], blame: [], boundaries: [] }, counts)
   return text
 }
 
 test('the document has the keys of the contract, in its order', () => {
   for (const traces of [[], [{ trace_id: 'a' }], [{ trace_id: 'a' }, { trace_id: 'b', spans: [] }]]) {
     const parsed = JSON.parse(report(traces)) as object
-    expect(parsed).toEqual({ schema: 'tailspan.analyze/1', traces, operations: [], blame: [], counts })
-    expect(Object.keys(parsed)).toEqual(['schema', 'traces', 'operations', 'blame', 'counts'])
+    expect(parsed).toEqual({ schema: 'tailspan.analyze/1', traces, operations: [], blame: [], boundaries: [], counts })
+    expect(Object.keys(parsed)).toEqual(['schema', 'traces', 'operations', 'blame', 'boundaries', 'counts'])
   }
 })
 

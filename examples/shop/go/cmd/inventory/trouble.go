@@ -27,11 +27,11 @@ const (
 	hogs = 5
 	// tightGC starts a collection when the heap has grown by so many percent; the less, the more an allocation has to mark.
 	tightGC      = 5
-	garbageNodes = 80_000
-	// Of the calls in an episode, in percent, those that compute or allocate: more would want more processors than there are,
-	// and their wait for those would be the cause.
+	garbageNodes = 120_000
+	// Of the calls in an episode, in percent, those that compute or allocate, one at a time: more would want more processors
+	// than there are, and everybody's wait for those would be the cause.
 	burnShare    = 8
-	garbageShare = 15
+	garbageShare = 8
 	burnLeast    = 30 * time.Millisecond
 	burnMost     = 80 * time.Millisecond
 	// Likewise those whose query is slow: more would hold all connections.
@@ -48,6 +48,9 @@ const (
 type trouble struct {
 	pool  *workers.Pool
 	items *stock.Stock
+
+	// busy while one call computes or allocates.
+	busy atomic.Bool
 
 	burn, dependency, sleep, retry, hedge, straggler, gc *causes.Cause
 
@@ -80,15 +83,23 @@ func newTrouble(board *causes.Switchboard, pool *workers.Pool, items *stock.Stoc
 // work is what a request suffers on its worker before it comes to the database.
 func (t *trouble) work(shard int32) {
 	if t.burn.Active() && causes.Chance(burnShare) {
-		causes.Burn(causes.Between(burnLeast, burnMost))
+		t.alone(func() { causes.Burn(causes.Between(burnLeast, burnMost)) })
 	}
 	if t.gc.Active() && causes.Chance(garbageShare) {
-		makeGarbage()
+		t.alone(makeGarbage)
 	}
 	// A call that hangs: the caller gives up and retries, asks a second time beside it, or waits for this shard alone.
 	hangs := t.sleep.Active() || t.straggler.Active() && shard == slowShard
 	if hangs || (t.retry.Active() || t.hedge.Active()) && causes.Chance(hangShare) {
 		time.Sleep(causes.Between(slowLeast, slowMost))
+	}
+}
+
+// alone does it unless another call is at it.
+func (t *trouble) alone(do func()) {
+	if t.busy.CompareAndSwap(false, true) {
+		defer t.busy.Store(false)
+		do()
 	}
 }
 

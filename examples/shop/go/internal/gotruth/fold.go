@@ -288,9 +288,14 @@ func (l *timeline) waited(g *goroutine, id trace.GoID, state change, during inte
 	}
 	for during.from < during.to {
 		queueing, until := covering(g.queueing, during.from, during.to)
-		if queueing {
+		// Who assists may have to wait for others who do, or for the end of the cycle, on the runtime's own semaphores.
+		assisting, until := covering(g.assists, during.from, until)
+		switch {
+		case assisting:
+			l.put(GC, during.from, until)
+		case queueing:
 			l.put(QueueWait, during.from, until)
-		} else {
+		default:
 			l.blocked(g, id, interval{during.from, until}, depth)
 		}
 		during.from = until

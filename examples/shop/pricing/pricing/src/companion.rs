@@ -12,6 +12,7 @@ mod with {
 
     use axum::Router;
     use telemetry::RegistryLayer;
+    use tokio::runtime::Builder;
     use tokio::task::JoinHandle;
 
     use crate::settings::Level;
@@ -21,6 +22,13 @@ mod with {
 
     pub fn layer(level: Level) -> Option<RegistryLayer> {
         (level == Level::Companion).then(|| Box::new(tailspan::layer()) as RegistryLayer)
+    }
+
+    /// The service's own runtime.
+    pub fn watch(level: Level, builder: &mut Builder) {
+        if level == Level::Companion {
+            tailspan::watch_workers(builder);
+        }
     }
 
     /// Outside the layer that makes the server's spans.
@@ -46,6 +54,7 @@ mod without {
 
     use axum::Router;
     use telemetry::RegistryLayer;
+    use tokio::runtime::Builder;
     use tokio::task::JoinHandle;
 
     use crate::settings::Level;
@@ -56,6 +65,8 @@ mod without {
     pub fn layer(_: Level) -> Option<RegistryLayer> {
         None
     }
+
+    pub fn watch(_: Level, _: &mut Builder) {}
 
     pub fn service(router: Router) -> Router {
         router

@@ -55,10 +55,10 @@ fn run() -> Result<(), Failure> {
         layer: companion::layer(settings.level),
         ..telemetry::Settings::default()
     })?;
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()?;
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(WORKERS).enable_all();
+    companion::watch(settings.level, &mut builder);
+    let runtime = builder.build()?;
     let causes = Causes::new(runtime.handle().clone(), telemetry.stall_notes());
     let served = serve(&runtime, &settings, Arc::new(causes));
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -79,7 +79,7 @@ fn serve(runtime: &Runtime, settings: &Settings, causes: Arc<Causes>) -> Result<
         println!("ready {} control {}", listener.local_addr()?, aside.control);
 
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let serving = axum::serve(listener, server::router(shop))
+        let serving = axum::serve(observe::Door::new(listener)?, server::router(shop))
             .with_graceful_shutdown(async { drop(stopped.await) });
         let serving = tokio::spawn(serving.into_future());
         stop_signal().await?;
@@ -119,6 +119,7 @@ impl Aside {
             upstream: upstream.local_addr()?,
         };
         let far_side = upstream::router(causes.clone());
+        let upstream = observe::Door::new(upstream)?;
         let switches = control::router(causes);
         std::thread::Builder::new()
             .name("aside".into())

@@ -1,12 +1,40 @@
 //! What futures are wrapped in: truth, and the companion library that is measured against it.
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::serve::Listener;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 
 use crate::companion;
+
+/// The listener whose connections tell truth when a request arrived.
+pub struct Door(TcpListener);
+
+impl Door {
+    pub fn new(listener: TcpListener) -> io::Result<Self> {
+        truth::stamp_arrivals(&listener)?;
+        Ok(Self(listener))
+    }
+}
+
+impl Listener for Door {
+    type Io = truth::Stamped;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        (truth::Stamped(stream), address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
 
 /// The body of a span's future.
 pub fn body<F: Future>(future: F) -> impl Future<Output = F::Output> {

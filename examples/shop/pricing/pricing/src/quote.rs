@@ -12,9 +12,10 @@ use crate::observe;
 use crate::upstream::RateClient;
 use crate::work;
 
-/// Shares of requests in an episode that do the extra work themselves, in percent.
-const BURN_SHARE: u64 = 50;
-const ALLOCATOR_SHARE: u64 = 50;
+/// Shares of requests in an episode that do the extra work themselves, in percent. Few compute or allocate: everybody's wait for
+/// the two workers would be the cause.
+const BURN_SHARE: u64 = 5;
+const ALLOCATOR_SHARE: u64 = 10;
 const SLEEP_SHARE: u64 = 50;
 const STALL_SHARE: u64 = 50;
 /// Requests whose audit record is written after the answer.

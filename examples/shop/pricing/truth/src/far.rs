@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::arrival;
 use crate::clock::now_ns;
 use crate::layer::current;
 use crate::record::SpanRecord;
@@ -34,9 +35,12 @@ pub fn watch_far_side(span_id: u64) {
     }
 }
 
+/// From the poll that read the request. On a [`Stamped`](crate::Stamped) connection it is when the kernel had it: the far side's
+/// own thread may be late in taking it, and that is no lateness of the caller.
 pub fn far_received(span_id: u64) {
+    let received = arrival::take().unwrap_or_else(now_ns);
     if let Some(record) = find(span_id) {
-        record.timeline().far.received = Some(now_ns());
+        record.timeline().far.received = Some(received);
     }
 }
 

@@ -3,8 +3,7 @@ use crate::record::{FarSide, Timeline, Wait, Waiting};
 /// A far side's answer counts as there this long after it was given, so that a healthy local round trip is not
 /// taken for lateness.
 const ANSWER_ALLOWANCE_NS: u64 = 100_000;
-/// A request that took longer than this to reach the far side was late in being sent. High, because the far
-/// side's own thread may have been late in taking it.
+/// A request that took longer than this to reach the far side was late in being sent. High enough for connecting first.
 const SEND_LATE_NS: u64 = 5_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

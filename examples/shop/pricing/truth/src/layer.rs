@@ -7,9 +7,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::alloc;
 use crate::clock::now_ns;
 use crate::record::{Run, SpanRecord};
+use crate::{alloc, arrival};
 
 /// Notes when each span ran on which thread. Add it to the registry before the OpenTelemetry layer: layers that
 /// were added first hear of a span's end first, and the processor needs the record by then.
@@ -63,7 +63,12 @@ where
         let parent = span
             .parent()
             .and_then(|parent| parent.extensions().get::<Arc<SpanRecord>>().cloned());
-        let record = Arc::new(SpanRecord::new(now_ns(), parent));
+        let arrived = if parent.is_none() {
+            arrival::take()
+        } else {
+            None
+        };
+        let record = Arc::new(SpanRecord::new(now_ns(), parent, arrived));
         span.extensions_mut().insert(record);
     }
 

@@ -57,14 +57,17 @@ pub(crate) struct Timeline {
 pub(crate) struct SpanRecord {
     pub created: u64,
     pub parent: Option<Arc<SpanRecord>>,
+    /// When the request was in the kernel that this span answers.
+    pub arrived: Option<u64>,
     timeline: Mutex<Timeline>,
 }
 
 impl SpanRecord {
-    pub fn new(created: u64, parent: Option<Arc<SpanRecord>>) -> Self {
+    pub fn new(created: u64, parent: Option<Arc<SpanRecord>>, arrived: Option<u64>) -> Self {
         Self {
             created,
             parent,
+            arrived,
             timeline: Mutex::default(),
         }
     }

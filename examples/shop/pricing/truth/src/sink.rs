@@ -240,7 +240,12 @@ impl Writer {
             r#""trace_id":"{}","span_id":"{}""#,
             span.trace_id, span.span_id
         );
-        writeln!(self.spans, "{{{ids},\"self\":{}}}", self_json(&self_time))?;
+        writeln!(
+            self.spans,
+            "{{{ids},\"self\":{}{}}}",
+            self_json(&self_time),
+            before_json(span)
+        )?;
         if placed.is_empty() || placed.len() > PLACED_MAX {
             return Ok(());
         }
@@ -262,6 +267,16 @@ fn self_json(time: &SelfTime) -> String {
         time.downstream,
         time.unattributed
     )
+}
+
+/// From the arrival of the request to its span nothing but the process itself kept it.
+fn before_json(Finished { record, times, .. }: &Finished) -> String {
+    record
+        .arrived
+        .and_then(|arrived| times.start.checked_sub(arrived))
+        .map_or_else(String::new, |late| {
+            format!(r#","before":{{"scheduling":{late}}}"#)
+        })
 }
 
 fn placed_json(placed: &[Placed], skew_ns: i64) -> String {

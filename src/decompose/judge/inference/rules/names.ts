@@ -2,11 +2,13 @@
 export const ruleNames = [
   'queue',
   'shared_queue',
+  'released',
   'silence',
   'neighbours',
   'answer_gap',
   'callee_gap',
   'leaf_idle',
+  'unwatched',
   'budget',
   'gc'
 ] as const

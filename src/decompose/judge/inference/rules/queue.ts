@@ -24,7 +24,7 @@ export const sharedQueue: Rule<'shared_queue'> = {
 }
 
 /** From its arrival until its turn, on the process's clock, if that is later than what is known. */
-function waitUntil(turnOfProcessNs: number, suspect: Suspect, findings: Findings): void {
+export function waitUntil(turnOfProcessNs: number, suspect: Suspect, findings: Findings): void {
   const turnNs = Math.min(suspect.toNs, Math.round(turnOfProcessNs - suspect.shiftNs))
   const fromNs = Math.max(suspect.fromNs, suspect.arrivedNs - suspect.shiftNs)
   if (turnNs <= Math.max(fromNs, findings.turnNs)) return

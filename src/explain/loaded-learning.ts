@@ -7,16 +7,18 @@ import { REQUESTS_MIN } from './thresholds.ts'
 
 const unknown = new Float64Array(QUANTILES).fill(NaN)
 
-/** Loaded thresholds and streams by operation: with them the same request always gets the same band. */
-export interface FixedLearning {
+/** Loaded thresholds and streams by operation. */
+export interface LoadedLearning {
   readonly learned: Learned
   /** NaN where unknown. An operation below 200 requests keeps its p50 and p95, which no band is made of. */
   readonly thresholdsOf: (service: number, operation: number) => Float64Array
+  /** Requests that the thresholds were found from. */
+  readonly requestsOf: (service: number, operation: number) => number
   readonly isStream: (service: number, operation: number) => boolean
   readonly mark: (marks: Marks) => void
 }
 
-export function createFixedLearning(learned: Learned, strings: Strings): FixedLearning {
+export function createLoadedLearning(learned: Learned, strings: Strings): LoadedLearning {
   const index = createPairIndex()
   const streams = createPairIndex()
   const thresholds = learned.thresholds.map(({ service, operation, requests, ns }, at) => {
@@ -29,6 +31,7 @@ export function createFixedLearning(learned: Learned, strings: Strings): FixedLe
   return {
     learned,
     thresholdsOf: (service, operation) => thresholds[index.get(service, operation)] ?? unknown,
+    requestsOf: (service, operation) => learned.thresholds[index.get(service, operation)]?.requests ?? 0,
     isStream: (service, operation) => streams.get(service, operation) === 1,
     mark(marks) {
       for (const pairs of [index, streams]) {

@@ -1,0 +1,19 @@
+import { expect, test } from '@jest/globals'
+import { createClocks } from '../../../../src/decompose/learned/clocks.ts'
+
+const AHEAD_NS = 5e6
+
+test('an offset that was loaded stands until enough calls were seen to say otherwise', () => {
+  const clocks = createClocks(10)
+  clocks.set(1, 2, AHEAD_NS)
+  for (let calls = 1; calls < 16; calls++) {
+    clocks.learn(1, 2, -1e3, 1e3)
+    clocks.publish()
+    expect(clocks.offsetNs(1, 2)).toBe(AHEAD_NS)
+    expect(clocks.offsetNs(2, 1)).toBe(-AHEAD_NS)
+  }
+  clocks.learn(1, 2, -1e3, 1e3)
+  clocks.publish()
+  // Sixteen calls within which both clocks may agree.
+  expect(clocks.offsetNs(1, 2)).toBe(0)
+})
