@@ -1,9 +1,10 @@
 import { BOUNDARY_COMPONENTS, BoundaryComponent } from '../model/boundaries.ts'
 import type { CrossingColumns, RequestColumns } from '../model/decomposition.ts'
 import { GRADES, Phase, PHASE_SLOTS } from '../model/phases.ts'
-import { Kind, Language, type Resources } from '../model/spans.ts'
+import { Kind, type Resources } from '../model/spans.ts'
 import { type Cut, UnitKind } from './cut/cut.ts'
-import { isAsync, Trait, type Tree } from './cut/tree.ts'
+import { isForeign, onlyHandsOver } from './cut/foreign.ts'
+import { Trait, type Tree } from './cut/tree.ts'
 import { calleeRow, inferredCalleeCode } from './judge/inference/inferred-rows.ts'
 import type { Verdict } from './judge/judge.ts'
 import { enlarge, growFloats, growInts } from './scratch.ts'
@@ -157,19 +158,6 @@ export function createCrossings({ tree, cut, verdict, requests, resources }: Cro
   const isLateInQueue = (call: number): boolean =>
     tree.trace.evidence.code[calleeRow(tree.trace, call)] === inferredCalleeCode(Phase.queueWait)
 
-  /** Within one process from one language to another: neither a call over the network nor known to be elsewhere. */
-  function isForeign(callee: number, caller: number): boolean {
-    const { resource, kind } = tree.trace
-    const [of, by] = [resource[callee] as number, resource[caller] as number]
-    const [language, callers] = [resources.language[of], resources.language[by]]
-    if (language === callers || language === Language.unknown || callers === Language.unknown) return false
-    if (kind[callee] === Kind.server || kind[callee] === Kind.consumer) return false
-    if (kind[caller] === Kind.client || kind[caller] === Kind.producer || isAsync(tree, callee)) return false
-    return (
-      tree.owner[callee] !== callee || (resources.process[of] !== 0 && resources.process[of] === resources.process[by])
-    )
-  }
-
   function findForeign(callee: number, caller: number): void {
     const request = requestOf(caller)
     if (request < 0) return
@@ -196,14 +184,13 @@ export function createCrossings({ tree, cut, verdict, requests, resources }: Cro
 
   /** Own time of a span that does nothing but call the other language. NaN of one that does more: what is what nobody knows. */
   function marshallingOf(call: number): number {
-    if (tree.owner[call] === call || tree.trait[call] !== Trait.none) return NaN
+    if (!onlyHandsOver(tree, resources, call)) return NaN
     const fromNs = tree.startNs[call] as number
     let cursorNs = tree.endNs[call] as number
     let restNs = Math.max(0, cursorNs - fromNs)
     const end = tree.childEnd[call] as number
     for (let at = call === 0 ? 0 : (tree.childEnd[call - 1] as number); at < end; at++) {
       const child = tree.child[at] as number
-      if (!isForeign(child, call)) return NaN
       const childFromNs = Math.max(fromNs, tree.startNs[child] as number)
       restNs -= Math.max(0, Math.min(tree.endNs[child] as number, cursorNs) - childFromNs)
       cursorNs = Math.min(cursorNs, childFromNs)
@@ -228,7 +215,7 @@ export function createCrossings({ tree, cut, verdict, requests, resources }: Cro
         const isEntry = tree.owner[row] === row
         if (isEntry && kind[row] === Kind.consumer) findMessage(row)
         else if (parent < 0 || (!isEntry && resource[row] === resource[parent]) || seen[parent] === FOUND) continue
-        else if (isForeign(row, parent)) findForeign(row, parent)
+        else if (isForeign(tree, resources, row, parent)) findForeign(row, parent)
         else if (isEntry) {
           const isCall = kind[parent] === Kind.client
           if (isCall) seen[parent] = FOUND

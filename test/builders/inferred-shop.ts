@@ -100,7 +100,7 @@ function compare(shop: SimulatedShop, said: Map<string, { phases: Phases; measur
   const byRequest = new Map<string, Phases>()
   const entryOf = (span: SimulatedShop['spans'][number]): SimulatedShop['spans'][number] => {
     let entry = span
-    while (entry.parent !== undefined && entry.parent.process === entry.process) entry = entry.parent
+    while (entry.parent !== undefined && entry.parent.process.service === entry.process.service) entry = entry.parent
     return entry
   }
   for (const span of shop.spans) {

@@ -26,6 +26,7 @@ export const simulatedCauses = {
   'rust-work': 'single requests of pricing compute for long: processing, which busy_ns shows',
   'rust-sleep': 'single requests of pricing sleep without a span: unattributed',
   'held-connections': 'something without a span holds all connections of pricing: queue_wait, looks like sleep',
+  'slow-handover': 'single calls of a Rust library in the gateway take long to hand over: processing, looks like sleep',
   'late-caller': 'pricing notices answers late: scheduling behind the end of the far side'
 } as const
 export type SimulatedCause = keyof typeof simulatedCauses
@@ -92,6 +93,7 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
   })
   const pricing = process('pricing', 'rust', { deaf: cause === 'late-caller' ? episodes : none })
   const rates = process('rates', 'go')
+  const library = process('gateway', 'rust')
   const spans: SimulatedSpan[] = []
 
   /** Log-normal around a median, as code and queries are. */
@@ -139,6 +141,7 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
       attributes: { 'http.request.method': 'GET', 'http.route': '/buy/{item}', 'http.response.status_code': 200 }
     })
     main.work(root, about(300 * US))
+    if (cause === 'slow-handover') callLibrary(root, main)
     const reserve = open(gateway, main, {
       name: 'shop.Inventory/Reserve',
       kind: 'client',
@@ -152,6 +155,17 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
       attributes: { 'http.request.method': 'POST', 'http.response.status_code': 200 }
     })
     return { root, main, calls: [reserve, price], answeredNs: [] }
+  }
+
+  /** In the gateway's own process and on its own thread, by way of FFI. */
+  function callLibrary(root: SimulatedSpan, main: Activity): void {
+    const call = open(gateway, main, { name: 'tax', kind: 'internal', parent: root })
+    main.work(call, about(40 * US) + (random() < LONE_SHARE ? about(30 * MS) : 0))
+    const answer = open(library, main, { name: 'quote', kind: 'internal', parent: call })
+    main.work(answer, about(80 * US))
+    close(answer, main)
+    main.work(call, about(20 * US))
+    close(call, main)
   }
 
   /** All requests of inventory, in the order in which they join the queue. Gives when each answer is on the gateway's socket. */
@@ -273,7 +287,7 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
     visit.answeredNs = [reserved[i] as number, price(visit.calls[1] as SimulatedSpan)]
     leave(visit)
   }
-  return { options, processes: [gateway, inventory, pricing, rates], spans, episodes }
+  return { options, processes: [gateway, inventory, pricing, rates, library], spans, episodes }
 }
 
 /** Two to five percent of the time, with uneven pauses. */

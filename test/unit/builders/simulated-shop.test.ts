@@ -8,7 +8,9 @@ const causes = Object.keys(simulatedCauses) as SimulatedCause[]
 /** Its interval minus the union of its children in the same process. */
 function selfTime(span: SimulatedSpan, spans: readonly SimulatedSpan[]): Interval[] {
   const children = spans
-    .filter((child) => child.parent === span && child.process === span.process && child.endNs > child.startNs)
+    .filter(
+      (child) => child.parent === span && child.process.service === span.process.service && child.endNs > child.startNs
+    )
     .sort((a, b) => a.startNs - b.startNs)
   const self: Interval[] = []
   let atNs = span.startNs
@@ -54,6 +56,7 @@ test.each([
   ['rust-work', 'processing'],
   ['rust-sleep', 'unattributed'],
   ['held-connections', 'queue_wait'],
+  ['slow-handover', 'processing'],
   ['late-caller', 'scheduling']
 ] as const)('%s makes its service lose time to %s', (cause, phase) => {
   const total = (of: SimulatedCause): number => {

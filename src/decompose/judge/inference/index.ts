@@ -79,6 +79,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     stallNs: 0,
     weakNs: 0,
     gcNs: 0,
+    ranNs: 0,
     calleeNs: 0,
     calleeGc: false
   }
@@ -144,7 +145,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
   function judge(): void {
     findings.leftNs = suspect.toNs - suspect.fromNs - suspect.medianNs
     findings.turnNs = -Infinity
-    findings.queueNs = findings.stallNs = findings.weakNs = findings.gcNs = findings.calleeNs = 0
+    findings.queueNs = findings.stallNs = findings.weakNs = findings.gcNs = findings.ranNs = findings.calleeNs = 0
     findings.calleeGc = false
     askedHere = askedThere = false
     for (const rule of rules) {
@@ -162,7 +163,9 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     }
     if (findings.queueNs > 0) add(inferredCode(Phase.queueWait), findings.turnNs, findings.queueNs)
     add(inferredCode(Phase.gc), toNs, findings.gcNs)
-    add(inferredCode(Phase.scheduling), toNs - findings.gcNs, explain(findings, findings.stallNs))
+    const stallNs = explain(findings, findings.stallNs)
+    add(inferredCode(Phase.scheduling), toNs - findings.gcNs, stallNs)
+    add(inferredCode(Phase.processing), toNs - findings.gcNs - stallNs, explain(findings, findings.ranNs))
     add(inferredCalleeCode(findings.calleeGc ? Phase.gc : Phase.scheduling), toNs, explain(findings, findings.calleeNs))
   }
 

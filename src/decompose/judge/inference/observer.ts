@@ -1,5 +1,6 @@
 import { Evidence, Kind, type Resources } from '../../../model/spans.ts'
 import { type Cut, UnitKind } from '../../cut/cut.ts'
+import { onlyHandsOver } from '../../cut/foreign.ts'
 import { Trait, type Tree } from '../../cut/tree.ts'
 import type { Servers } from '../../learned/servers.ts'
 import { evidenceWants } from '../../evidence/index.ts'
@@ -197,6 +198,7 @@ export function createObserver(tools: ObserverTools): Observer {
     suspect.arrivedNs = (tree.startNs[entry] as number) + shiftOf(entry)
     suspect.firstCallNs = (firstCallNs[entry] as number) + shiftOf(entry)
     suspect.beforeCall = endsWithCall() ? 1 : 0
+    suspect.handsOver = piece.kind === PieceKind.own && onlyHandsOver(tree, resources, span) ? 1 : 0
     suspect.pollsKnown = piece.left < 0 && piece.right < 0 && !Number.isNaN(said(span, BUSY)) ? 1 : 0
     const peer =
       piece.kind === PieceKind.beforePeer ? piece.right : piece.kind === PieceKind.afterPeer ? piece.left : -1

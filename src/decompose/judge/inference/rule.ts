@@ -14,6 +14,8 @@ export interface Findings {
   /** What weak witnesses say beyond that; counts only within the budget. */
   weakNs: number
   gcNs: number
+  /** Its own code ran; of what all others leave. */
+  ranNs: number
   /** Before the callee's span: its runtime was late. Network for the caller; in blame the callee's scheduling, or gc. */
   calleeNs: number
   calleeGc: boolean

@@ -25,6 +25,8 @@ export interface Suspect {
   shiftNs: number
   /** 1 = own time up to the beginning of a call. */
   beforeCall: number
+  /** 1 = own time of a span that does nothing but call another language of its process. */
+  handsOver: number
   /** When its request arrived, on the process's clock. */
   arrivedNs: number
   /** When that request began its first call, on the same clock; Infinity without. */
@@ -56,6 +58,7 @@ export const createSuspect = (): Suspect => ({
   resource: 0,
   shiftNs: 0,
   beforeCall: 0,
+  handsOver: 0,
   arrivedNs: 0,
   firstCallNs: 0,
   pollsKnown: 0,

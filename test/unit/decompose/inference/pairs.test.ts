@@ -94,6 +94,14 @@ test('who waits for what one holder gives back to all waits in a queue; without 
   expect(tail('rust-sleep', 'pricing', 'queue_wait').said).toBe(0)
 })
 
+test('a slow call into another language of the process ran; without the rule nothing proves it', () => {
+  const ran = tail('slow-handover', 'gateway', 'processing')
+  expect(ran.true).toBeGreaterThan(15)
+  expect(ran.said).toBeGreaterThan(0.95 * ran.true)
+  expect(ran.said).toBeLessThan(1.02 * ran.true)
+  expect(tail('slow-handover', 'gateway', 'processing', ['handover']).said).toBeLessThan(0.2 * ran.true)
+})
+
 test('a tokio caller that notices answers late loses it to scheduling; without the rule it is the network', () => {
   const late = tail('late-caller', 'pricing', 'scheduling')
   expect(late.true).toBeGreaterThan(15)

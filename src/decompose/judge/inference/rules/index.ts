@@ -3,6 +3,7 @@ import { answerGap } from './answer-gap.ts'
 import { createBudget } from './budget.ts'
 import { calleeGap } from './callee-gap.ts'
 import { gc } from './gc.ts'
+import { handover } from './handover.ts'
 import { leafIdle } from './leaf-idle.ts'
 import { type RuleName, ruleNames, type SwitchName } from './names.ts'
 import { neighbours } from './neighbours.ts'
@@ -23,6 +24,7 @@ export function createRules(without: readonly SwitchName[]): Rule[] {
     callee_gap: calleeGap,
     leaf_idle: leafIdle,
     unwatched,
+    handover,
     budget: createBudget(),
     gc
   }

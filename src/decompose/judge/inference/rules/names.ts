@@ -9,6 +9,7 @@ export const ruleNames = [
   'callee_gap',
   'leaf_idle',
   'unwatched',
+  'handover',
   'budget',
   'gc'
 ] as const
