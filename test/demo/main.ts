@@ -139,9 +139,13 @@ async function main(): Promise<void> {
     console.log(HELP)
     return
   }
-  let interrupted = false
-  process.once('SIGINT', () => (interrupted = true))
-  process.once('SIGTERM', () => (interrupted = true))
+  const interrupt = new AbortController()
+  const { signal } = interrupt
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      interrupt.abort()
+    })
+  }
   const service = await startService(settingsOf(options))
   const alerting = options.alerts
     ? await startAlerting({ target: service.metrics, windowScale: 1, everyMs: SCRAPE_EVERY_MS }).catch(
@@ -163,11 +167,14 @@ async function main(): Promise<void> {
     return acts ? name : undefined
   })
   try {
-    await watch({ service, alerting }, options, () => interrupted || !service.alive(), startedMs)
-    if (!service.alive()) throw new Error(`the service ended:\n${service.output()}`)
+    await watch({ service, alerting }, options, () => signal.aborted || !service.alive(), startedMs)
+    if (!signal.aborted && !service.alive()) throw new Error(`the service ended:\n${service.output()}`)
   } finally {
     stopSending()
-    await traffic.shutdown()
+    await traffic.shutdown().catch((reason: unknown) => {
+      // Ctrl-C ends the service as well, and it may be gone before its last spans come.
+      if (!signal.aborted) throw reason
+    })
     await alerting?.stop()
     await service.stop()
   }
