@@ -37,7 +37,7 @@ export function writeRules({ configFile, out, windowScale, env, print }: RulesOp
 
 /** Rules as these settings want them. `windowScale` below 1 makes every window that much shorter. */
 export function rulesText({ alerting, expose }: Settings, windowScale = 1): string {
-  const windows = createWindows(windowScale)
+  const windows = createWindows(windowScale, alerting.scrapeIntervalMs)
   const alerts = {
     'tailspan-budget-alerts': budgetAlerts(alerting, windows),
     'tailspan-operation-alerts': operationAlerts(alerting, windows),

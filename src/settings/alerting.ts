@@ -11,6 +11,9 @@ export const alertingSection = section({
     .regex(/^[\w.:/-]+$/, 'expected the name of a scrape job: letters, digits and _ . : / -')
     .default('tailspan')
     .describe('The job of your Prometheus that scrapes Tailspan, for the alerts about Tailspan itself.'),
+  scrape_interval: durationMs
+    .default(15_000)
+    .describe('How often your Prometheus scrapes Tailspan. No window of a rule is shorter than four times this.'),
   page_url: url('the page')
     .default('http://127.0.0.1:9464')
     .describe('Where people reach this page from; alerts link to it.'),
@@ -51,6 +54,7 @@ export interface AlertingSettings {
   readonly pageUrl: string
   readonly grafanaUrl: string
   readonly runbookUrl: string
+  readonly scrapeIntervalMs: number
   readonly requestsMin: number
   readonly slowerThanYesterday: { readonly factor: number; readonly byMs: number; readonly requestsMin: number }
 }
@@ -63,6 +67,7 @@ export function alertingSettings(parsed: z.output<typeof alertingSection>): Aler
     pageUrl: bare(parsed.page_url),
     grafanaUrl: bare(parsed.grafana_url),
     runbookUrl: bare(parsed.runbook_url ?? `${bare(parsed.page_url)}/runbooks`),
+    scrapeIntervalMs: parsed.scrape_interval,
     requestsMin: parsed.requests_min,
     slowerThanYesterday: { factor, byMs: by, requestsMin: requests_min }
   }

@@ -120,8 +120,8 @@ function noData(windows: Windows): Alert {
     description:
       `{{ $value | printf "%.0f" }} requests came in ${windows.words('15m')} ${windows.ago('1h')}, now none.` +
       first(
-        'sum(increase(tail_spans_received_total[5m]))',
-        ` Of all services together ${count} spans came in the last 5 minutes.`
+        `sum(increase(tail_spans_received_total[${windows.length('5m')}]))`,
+        ` Of all services together ${count} spans came in the last ${windows.words('5m')}.`
       )
   }
 }

@@ -16,10 +16,15 @@ export interface Windows {
 
 const words: Readonly<Record<Unit, string>> = { d: 'day', h: 'hour', m: 'minute', s: 'second', ms: 'millisecond' }
 
-export function createWindows(scale: number): Windows {
+/** `rate` needs two scrapes in its window, and one may fail or come late. */
+const SCRAPES_MIN = 4
+
+/** No window is shorter than a few scrapes: in a shorter one there is nothing to see. */
+export function createWindows(scale: number, scrapeIntervalMs = 0): Windows {
   const ms = (span: Span): number => {
     const [, count = '', unit = 'm'] = /^(\d+)(\w)$/.exec(span) ?? []
-    return Math.max(1, Math.round(Number(count) * unitsMs[unit as Unit] * scale))
+    const wantedMs = Math.max(Number(count) * unitsMs[unit as Unit], SCRAPES_MIN * scrapeIntervalMs)
+    return Math.max(1, Math.round(wantedMs * scale))
   }
   /** In the largest unit that says it in a whole number. */
   const inWholes = (span: Span): [count: number, unit: Unit] => {

@@ -125,3 +125,10 @@ test('shorter windows are shorter everywhere, and the words say so', () => {
   expect(short).toContain('In the last minute {{ .Value | humanizePercentage }}')
   expect(short).toContain('offset 24m')
 })
+
+test('rules know how often they are fed', () => {
+  const rare = rulesText(settings('alerting: { scrape_interval: 5m }'))
+  expect(rare).toContain('[20m]')
+  expect(rare).not.toContain('[5m]')
+  expect(rare).not.toContain('[10m]')
+})

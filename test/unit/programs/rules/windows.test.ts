@@ -15,3 +15,10 @@ test('scaled spans are whole in the unit they are written in, and never 0', () =
   expect([words('5m'), words('1h'), words('2h')]).toEqual(['2500 milliseconds', '30 seconds', 'minute'])
   expect(createWindows(1e-9).length('5m')).toBe('1ms')
 })
+
+test('where scrapes are rare no window is too short for some of them', () => {
+  const { length, words } = createWindows(1, 300_000)
+  expect([length('5m'), length('15m'), length('30m'), length('1d')]).toEqual(['20m', '20m', '30m', '1d'])
+  expect(words('5m')).toBe('20 minutes')
+  expect(createWindows(1, 1_000).length('5m')).toBe('5m')
+})
