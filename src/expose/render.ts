@@ -211,28 +211,42 @@ function writePatternRequests<Labels>(view: TableView<Labels>, row: number, hidd
   })
 }
 
+type WriteCell<Labels> = (cell: number, cellLabels: Labels, shown: boolean) => void
+
 /** A pattern gets its series, both bands and both families at once, when it is first seen. */
-function eachPattern<Labels>(
-  { tables, labels, zeroFirst, firstUse, nowMs }: TableView<Labels>,
-  row: number,
-  hidden: boolean,
-  write: (cell: number, cellLabels: Labels, shown: boolean) => void
+function eachPattern<Labels>(view: TableView<Labels>, row: number, hidden: boolean, write: WriteCell<Labels>): void {
+  const { patternRequests, createdMs } = view.tables.operations
+  const isUsed = (cell: number): boolean => patternRequests[cell] !== 0
+  const of = { row, createdMs: createdMs[row] as number, hidden, kinds: PATTERNS, isUsed }
+  eachUsedKind(view, { ...of, marks: view.firstUse.patterns, cellLabels: view.labels.cells.patterns }, write)
+}
+
+interface Kinds<Labels> {
+  readonly row: number
+  readonly createdMs: number
+  readonly hidden: boolean
+  readonly kinds: number
+  readonly isUsed: (cell: number) => boolean
+  readonly marks: FirstUse
+  readonly cellLabels: readonly Labels[]
+}
+
+/** Of a row's cells, band by band and in each kind by kind: both bands of a kind show from when one of them was first used. */
+function eachUsedKind<Labels>(
+  { zeroFirst, nowMs }: TableView<Labels>,
+  { row, createdMs, hidden, kinds, isUsed, marks, cellLabels }: Kinds<Labels>,
+  write: WriteCell<Labels>
 ): void {
-  const { patternRequests, createdMs } = tables.operations
-  const madeMs = hidden ? (createdMs[row] as number) : nowMs
-  const cells = blameBands.length * PATTERNS
-  firstUse.patterns.enter(row, createdMs[row] as number)
-  for (let pattern = 0; pattern < PATTERNS; pattern++) {
+  const cells = blameBands.length * kinds
+  const first = row * cells
+  marks.enter(row, createdMs)
+  for (let kind = 0; kind < kinds; kind++) {
     let used = false
-    for (let cell = pattern; cell < cells; cell += PATTERNS) {
-      if (patternRequests[row * cells + cell] !== 0) used = true
-    }
-    const sinceMs = firstUse.patterns.since(row, pattern, used, madeMs)
+    for (let cell = kind; cell < cells; cell += kinds) if (isUsed(first + cell)) used = true
+    const sinceMs = marks.since(row, kind, used, hidden ? createdMs : nowMs)
     if (Number.isNaN(sinceMs)) continue
     const shown = !zeroFirst.hides(sinceMs, nowMs)
-    for (let cell = pattern; cell < cells; cell += PATTERNS) {
-      write(row * cells + cell, labels.cells.patterns[cell] as Labels, shown)
-    }
+    for (let cell = kind; cell < cells; cell += kinds) write(first + cell, cellLabels[cell] as Labels, shown)
   }
 }
 
@@ -269,28 +283,11 @@ function writeBlameRequests<Labels>(view: TableView<Labels>, slot: number, hidde
 }
 
 /** A culprit's phase gets its series, both bands and both families at once, when it is first blamed. */
-function eachBlame<Labels>(
-  { tables, labels, zeroFirst, firstUse, nowMs }: TableView<Labels>,
-  slot: number,
-  hidden: boolean,
-  write: (cell: number, cellLabels: Labels, shown: boolean) => void
-): void {
-  const { requests, ns, createdMs } = tables.blame
-  const madeMs = hidden ? (createdMs[slot] as number) : nowMs
-  const first = slot * blameBands.length * PHASES
-  firstUse.blame.enter(slot, createdMs[slot] as number)
-  for (let phase = 0; phase < PHASES; phase++) {
-    let used = false
-    for (let cell = phase; cell < blameBands.length * PHASES; cell += PHASES) {
-      if (requests[first + cell] !== 0 || ns.low[first + cell] !== 0 || ns.high[first + cell] !== 0) used = true
-    }
-    const sinceMs = firstUse.blame.since(slot, phase, used, madeMs)
-    if (Number.isNaN(sinceMs)) continue
-    const shown = !zeroFirst.hides(sinceMs, nowMs)
-    for (let cell = phase; cell < blameBands.length * PHASES; cell += PHASES) {
-      write(first + cell, labels.cells.blame[cell] as Labels, shown)
-    }
-  }
+function eachBlame<Labels>(view: TableView<Labels>, slot: number, hidden: boolean, write: WriteCell<Labels>): void {
+  const { requests, ns, createdMs } = view.tables.blame
+  const isUsed = (cell: number): boolean => requests[cell] !== 0 || ns.low[cell] !== 0 || ns.high[cell] !== 0
+  const of = { row: slot, createdMs: createdMs[slot] as number, hidden, kinds: PHASES, isUsed }
+  eachUsedKind(view, { ...of, marks: view.firstUse.blame, cellLabels: view.labels.cells.blame }, write)
 }
 
 function writeBudgetRequests<Labels>(
