@@ -48,6 +48,7 @@ function emptyBatch(): SpanBatch {
     kind: new Uint8Array(rows),
     outcome: new Uint8Array(rows),
     flags: new Uint16Array(rows),
+    held: new Uint32Array(rows),
     evidenceEnd: Uint32Array.from({ length: rows }, (_, i) => (i + 1) * EVIDENCE_PER_SPAN),
     evidence: {
       code: new Uint16Array(rows * EVIDENCE_PER_SPAN).fill(16),

@@ -1,5 +1,6 @@
 import { connect as connectHttp2, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { createLoad, type Load } from '../test/builders/load.ts'
 
@@ -13,6 +14,10 @@ export interface LoadOrder {
   readonly operations: number
   readonly firstBlock: number
   readonly blocks: number
+  /** Whom to believe, PEM; without it the load goes in the clear. */
+  readonly authority?: string | undefined
+  /** So many and no more, evenly; without it as many as are answered. */
+  readonly bodiesPerSecond?: number
 }
 
 /** What it answers: one line of JSON on stdout. */
@@ -22,6 +27,8 @@ export interface LoadResult {
   readonly retries: number
   readonly seconds: number
   readonly clientCpuSeconds: number
+  /** From when a body was to be sent to its answer. */
+  readonly answeredMs: { readonly p50: number; readonly p99: number }
 }
 
 export const LOAD_SEED = 20_261_101
@@ -29,6 +36,7 @@ const CONNECTIONS = 4
 const STREAMS_PER_CONNECTION = 2
 const RETRY_MS = 50
 const ATTEMPTS_MAX = 200
+const TIMER_LATE_MS = 2
 
 /** Sends a body and tells whether it was accepted; false = refused for now, throws when refused for good. */
 type Send = (body: Uint8Array) => Promise<boolean>
@@ -49,6 +57,7 @@ async function main(): Promise<void> {
   let retries = 0
   const cpuBefore = process.cpuUsage()
   const startedMs = performance.now()
+  const answeredMs: number[] = []
   await Promise.all(
     lanes.map(async (lane) => {
       while (next < bodies) {
@@ -56,11 +65,13 @@ async function main(): Promise<void> {
         // A copy per lane: the template is written anew while this one may still be on its way.
         const bytesOut = Uint8Array.from(bodyOf(order.firstBlock + Math.floor(body / load.bodies), body % load.bodies))
         bytes += bytesOut.length
+        const dueMs = await due(startedMs, body, order.bodiesPerSecond)
         for (let attempt = 1; !(await lane.send(bytesOut)); attempt++) {
           if (attempt === ATTEMPTS_MAX) throw new Error(`refused ${ATTEMPTS_MAX} times`)
           retries += 1
-          await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+          await pause(RETRY_MS)
         }
+        answeredMs.push(performance.now() - dueMs)
       }
       lane.close()
     })
@@ -72,9 +83,29 @@ async function main(): Promise<void> {
     bytes,
     retries,
     seconds,
-    clientCpuSeconds: (cpu.user + cpu.system) / 1e6
+    clientCpuSeconds: (cpu.user + cpu.system) / 1e6,
+    answeredMs: { p50: quantile(answeredMs, 0.5), p99: quantile(answeredMs, 0.99) }
   }
   process.stdout.write(`${JSON.stringify(result)}\n`)
+}
+
+/** Waits until a body is to be sent, and gives when that was: a lane that is late counts its lateness. */
+async function due(startedMs: number, body: number, bodiesPerSecond: number | undefined): Promise<number> {
+  if (bodiesPerSecond === undefined) return performance.now()
+  const dueMs = startedMs + (body * 1e3) / bodiesPerSecond
+  const waitMs = dueMs - performance.now()
+  if (waitMs > 0) await pause(waitMs)
+  // A timer is late by up to a millisecond, which is nobody's fault but the client's.
+  return Math.max(dueMs, Math.min(performance.now(), dueMs + TIMER_LATE_MS))
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
 }
 
 /** Compressing costs more than the server's whole work, so it is done before the clock starts. */
@@ -97,10 +128,16 @@ function httpLanes(order: LoadOrder): Lane[] {
     'Content-Length: '
   ].join('\r\n')
   return Array.from({ length: CONNECTIONS * STREAMS_PER_CONNECTION }, () => {
-    const socket = connectTcp(order.port, order.host)
-    socket.setNoDelay(true)
+    const { host, port, authority } = order
+    const connect = (): Socket => {
+      const socket = authority === undefined ? connectTcp(port, host) : connectTls({ port, host, ca: authority })
+      return socket.setNoDelay(true)
+    }
+    let socket = connect()
     return {
       send: (body: Uint8Array) => {
+        // Who is refused before all of the body was read is hung up on.
+        if (!socket.writable) socket = connect()
         const answer = httpStatus(socket)
         socket.cork()
         socket.write(`${head}${body.length}\r\n\r\n`)
@@ -140,6 +177,7 @@ function httpStatus(socket: Socket): Promise<number> {
       const length = Number(/\r\ncontent-length: (\d+)/i.exec(text.slice(0, headEnd))?.[1] ?? 0)
       if (text.length < headEnd + 4 + length) return
       finish()
+      if (/\r\nconnection: close/i.test(text.slice(0, headEnd))) socket.destroy()
       resolve(Number(text.slice(9, 12)))
     }
     socket.on('data', read)
@@ -149,8 +187,13 @@ function httpStatus(socket: Socket): Promise<number> {
 }
 
 function grpcLanes(order: LoadOrder): Lane[] {
+  const { authority } = order
+  const scheme = authority === undefined ? 'http' : 'https'
   const sessions = Array.from({ length: CONNECTIONS }, () =>
-    connectHttp2(`http://${order.host}:${order.port}`, { settings: { enablePush: false } })
+    connectHttp2(`${scheme}://${order.host}:${order.port}`, {
+      settings: { enablePush: false },
+      ...(authority !== undefined && { ca: authority })
+    })
   )
   return sessions.flatMap((session) =>
     Array.from({ length: STREAMS_PER_CONNECTION }, (_, stream) => ({

@@ -3,10 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { durability } from './durability.ts'
 import { endToEnd, variants } from './end-to-end.ts'
+import { forward } from './forward.ts'
 import { growth } from './growth.ts'
 import { held } from './held.ts'
 import { startUp } from './start-up.ts'
+import { tls } from './tls.ts'
+import { workers } from './workers.ts'
 import { yardstick } from './yardstick.ts'
 
 /** One part of the bench: a heading and how to get its Markdown. */
@@ -38,11 +42,17 @@ const parts: Readonly<Record<string, Part>> = {
       { title: `End to end, ${variant.name}`, run: () => endToEnd(variant) }
     ])
   ),
+  scan: script('Scan and routing alone', 'scan.ts'),
+  workers: { title: 'Two workers beside one', run: workers },
   growth: { title: 'Growth with the number of operations', run: growth },
+  forward: { title: 'Passing spans on', run: forward },
+  tls: { title: 'TLS', run: tls },
+  durability: { title: 'Keeping requests on disk', run: durability },
   held: { title: 'Memory of open spans', run: held },
   'start-up': { title: 'Start-up', run: startUp },
   decode: script('Decoder alone', 'decode.ts'),
   transport: script('Transports alone', 'transport.ts'),
+  redaction: script('Redaction alone', 'redaction.ts'),
   assemble: script('Assembler alone', 'assemble.ts'),
   close: script('Closing a trace', 'close.ts'),
   explain: script('Explain alone', 'explain.ts'),

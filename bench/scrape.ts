@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { openToAll } from '../src/access/index.ts'
 import { createExposer } from '../src/expose/index.ts'
 import { exposeSection, exposeSettings } from '../src/expose/settings.ts'
 import { BANDS } from '../src/model/requests.ts'
@@ -55,11 +56,19 @@ async function benchScrape(): Promise<ScrapeFigures[]> {
   const settings = { ...exposeSettings(exposeSection.parse({})), port: 0, zeroFirstMs: 0 }
   const exposer = createExposer(
     settings,
-    { strings: draft.strings, resources: draft.resources, nowMs: Date.now, log: console },
+    {
+      strings: draft.strings,
+      resources: draft.resources,
+      nowMs: Date.now,
+      log: console,
+      guard: openToAll,
+      tls: undefined
+    },
     {
       tables: draft.tables,
       counters: [],
       memory: () => ({}),
+      pressure: () => ({ causes: [], memoryLimitBytes: 1024 ** 3 }),
       clockOffsets: () => [],
       learned: () => ({}),
       history: () => undefined,

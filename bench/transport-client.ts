@@ -8,7 +8,7 @@ import {
   grpcHeaders,
   grpcMessage,
   rawHttp2
-} from '../test/unit/accept/raw-http2.ts'
+} from '../test/builders/raw-http2.ts'
 
 // The sender of transport.ts, in a process of its own: prepared bytes, so that it costs little beside the server.
 const [kind, portText, bytesText, connectionsText, streamsText] = process.argv.slice(2)

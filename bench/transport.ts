@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { openToAll } from '../src/access/index.ts'
 import { createAcceptor } from '../src/accept/acceptor.ts'
 import { acceptSection, acceptSettings } from '../src/accept/settings.ts'
 
@@ -25,7 +26,7 @@ async function measure(kind: 'grpc' | 'http'): Promise<string> {
   }
   const settings = acceptSettings(acceptSection.parse({ grpc_port: 0, http_port: 0 }))
   const log = { info() {}, warn: console.warn }
-  const tools = { log, nowMs: Date.now, random: Math.random }
+  const tools = { log, nowMs: Date.now, random: Math.random, guard: openToAll, tls: undefined }
   const acceptor = createAcceptor(settings, tools, { traces: take, metrics: take, admission: () => undefined })
   const { grpc } = await acceptor.listen()
   const client = spawn(

@@ -8,7 +8,8 @@ import {
   pause,
   residentBytesOf,
   type SettingsFile,
-  startService
+  startService,
+  threadSecondsOf
 } from '../test/builders/live-service.ts'
 import { type Exposition } from '../test/builders/prometheus-text.ts'
 import { LOAD_SEED, type LoadOrder, type LoadResult } from './load-client.ts'
@@ -20,17 +21,29 @@ export interface LoadPlan {
   readonly format: LoadOrder['format']
   readonly gzip: boolean
   readonly operations: number
+  /** Threads; 1 without. */
+  readonly workers?: number
   readonly warmUpSpans: number
   readonly runSpans: number
   readonly runs: number
+  /** No more than this; without it as many as are answered. */
+  readonly spansPerSecond?: number
+  /** Beside those of every load. */
+  readonly settings?: SettingsFile
+  /** Where the settings turn TLS on: whom the load believes, PEM. */
+  readonly authority?: string
 }
 
 /** Medians over the runs; the exact count is of everything sent, warm-up included. */
 export interface LoadReport {
   readonly spansPerSecond: number
   readonly cpuSecondsPerMillion: number
+  /** Of the thread that had most to do, the main one's scrapes aside. */
+  readonly busiestThreadSecondsPerMillion: number
   readonly clientCpuSecondsPerMillion: number
   readonly retries: number
+  /** From when a body was to be sent to its answer. */
+  readonly answeredMs: { readonly p50: number; readonly p99: number }
   readonly residentPeakBytes: number
   readonly residentBytes: number
   readonly exposition: Exposition
@@ -62,7 +75,8 @@ export async function measureTogether(plans: readonly LoadPlan[]): Promise<LoadR
   const subjects: Subject[] = []
   try {
     for (const plan of plans) {
-      const service = await startService(loadSettings(plan.operations))
+      const settings = { ...loadSettings(plan.operations), workers: plan.workers ?? 1, ...plan.settings }
+      const service = await startService(settings)
       subjects.push({ plan, service, sentBlocks: 0, runs: [] })
     }
     for (const subject of subjects) await send(subject, subject.plan.warmUpSpans)
@@ -72,11 +86,13 @@ export async function measureTogether(plans: readonly LoadPlan[]): Promise<LoadR
       const started = []
       for (const subject of subjects) {
         const cpuBefore = cpuSecondsOf(subject.service.pid)
-        started.push({ subject, cpuBefore, sent: await send(subject, subject.plan.runSpans) })
+        const threadsBefore = threadSecondsOf(subject.service.pid)
+        started.push({ subject, cpuBefore, threadsBefore, sent: await send(subject, subject.plan.runSpans) })
       }
-      for (const { subject, cpuBefore, sent } of started) {
-        const { exposition, cpuSeconds } = await untilCounted(subject)
-        subject.runs.push({ sent, exposition, cpuSeconds: cpuSeconds - cpuBefore })
+      for (const { subject, cpuBefore, threadsBefore, sent } of started) {
+        const { exposition, cpuSeconds, scrapesSeconds } = await untilCounted(subject)
+        const busiestSeconds = busiest(subject.service.pid, threadsBefore, scrapesSeconds)
+        subject.runs.push({ sent, exposition, cpuSeconds: cpuSeconds - cpuBefore, busiestSeconds })
       }
     }
     return subjects.map(reportOf)
@@ -90,7 +106,19 @@ interface Subject {
   readonly plan: LoadPlan
   readonly service: LiveService
   sentBlocks: number
-  readonly runs: { readonly sent: LoadResult; readonly exposition: Exposition; readonly cpuSeconds: number }[]
+  readonly runs: {
+    readonly sent: LoadResult
+    readonly exposition: Exposition
+    readonly cpuSeconds: number
+    readonly busiestSeconds: number
+  }[]
+}
+
+function busiest(pid: number, before: ReadonlyMap<number, number>, scrapesSeconds: number): number {
+  const spent = [...threadSecondsOf(pid)].map(([thread, seconds]) => {
+    return seconds - (before.get(thread) ?? 0) - (thread === pid ? scrapesSeconds : 0)
+  })
+  return Math.max(...spent)
 }
 
 function reportOf({ service, runs }: Subject): LoadReport {
@@ -98,8 +126,13 @@ function reportOf({ service, runs }: Subject): LoadReport {
   return {
     spansPerSecond: median(runs.map(({ sent }) => sent.spans / sent.seconds)),
     cpuSecondsPerMillion: median(runs.map(({ sent, cpuSeconds }) => (cpuSeconds / sent.spans) * 1e6)),
+    busiestThreadSecondsPerMillion: median(runs.map(({ sent, busiestSeconds }) => (busiestSeconds / sent.spans) * 1e6)),
     clientCpuSecondsPerMillion: median(runs.map(({ sent }) => (sent.clientCpuSeconds / sent.spans) * 1e6)),
     retries: runs.reduce((sum, { sent }) => sum + sent.retries, 0),
+    answeredMs: {
+      p50: median(runs.map(({ sent }) => sent.answeredMs.p50)),
+      p99: median(runs.map(({ sent }) => sent.answeredMs.p99))
+    },
     residentBytes: nowBytes,
     residentPeakBytes: peakBytes,
     exposition: (runs.at(-1) as Subject['runs'][number]).exposition
@@ -123,8 +156,12 @@ export async function sendBlocks(
   blocks: number
 ): Promise<LoadResult> {
   const [host = '', port = ''] = (plan.transport === 'grpc' ? service.grpc : service.http).split(':')
-  const { transport, format, gzip, operations } = plan
-  const order: LoadOrder = { transport, format, gzip, operations, firstBlock, blocks, host, port: Number(port) }
+  const { transport, format, gzip, operations, authority, spansPerSecond } = plan
+  const { spans, bodies } = shapeOf(plan)
+  const order: LoadOrder = {
+    ...{ transport, format, gzip, operations, firstBlock, blocks, host, port: Number(port), authority },
+    ...(spansPerSecond !== undefined && { bodiesPerSecond: (spansPerSecond * bodies) / spans })
+  }
   const client = fileURLToPath(new URL('load-client.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [client, JSON.stringify(order)])
   return JSON.parse(stdout) as LoadResult
@@ -135,7 +172,7 @@ async function untilCounted({
   service,
   plan,
   sentBlocks
-}: Subject): Promise<{ exposition: Exposition; cpuSeconds: number }> {
+}: Subject): Promise<{ exposition: Exposition; cpuSeconds: number; scrapesSeconds: number }> {
   const { requests } = shapeOf(plan)
   const expected = sentBlocks * [...requests.values()].reduce((sum, count) => sum + count, 0)
   const endMs = performance.now() + CLOSED_MS_MAX
@@ -147,11 +184,34 @@ async function untilCounted({
     const cpuSeconds = beforeSeconds - scrapesSeconds
     const exposition = await service.scrape()
     scrapesSeconds += cpuSecondsOf(service.pid) - beforeSeconds
-    if (exposition.sum('tail_requests_total') >= expected || performance.now() > endMs) {
+    const isDone = exposition.sum('tail_requests_total') >= expected && !isForwarding(exposition)
+    if (isDone || performance.now() > endMs) {
       checkExact(exposition, requests, sentBlocks)
-      return { exposition, cpuSeconds }
+      checkForwarded(exposition)
+      return { exposition, cpuSeconds, scrapesSeconds }
     }
   }
+}
+
+const handled = (exposition: Exposition, ...how: string[]): number =>
+  how.reduce((sum, one) => sum + exposition.sum('tail_forward_handled_total', { how: one }), 0)
+
+/** Spans wait for their trace, for others, or for a destination. */
+function isForwarding(exposition: Exposition): boolean {
+  const known = handled(exposition, 'enriched', 'plain', 'not_wanted')
+  const isOn = exposition.sum('tail_forward_queue_max_bytes') > 0
+  return isOn && (known < exposition.sum('tail_spans_received_total') || !isDelivered(exposition))
+}
+
+function isDelivered(exposition: Exposition): boolean {
+  return exposition.sum('tail_forward_spans_total') >= handled(exposition, 'enriched', 'plain')
+}
+
+function checkForwarded(exposition: Exposition): void {
+  const sent = exposition.sum('tail_forward_spans_total', { result: 'sent' })
+  const wanted = handled(exposition, 'enriched', 'plain')
+  if (exposition.sum('tail_forward_queue_max_bytes') > 0 && (sent !== wanted || isForwarding(exposition)))
+    throw new Error(`${sent} spans were delivered of ${wanted} that were to be`)
 }
 
 function checkExact(exposition: Exposition, requests: ReadonlyMap<string, number>, blocks: number): void {

@@ -45,7 +45,8 @@ render_all() {
   render >"$work/default.yaml" || return
   render --set "$everything" >"$work/everything.yaml" || return
   render --set replicas=3,memoryMiB=4096,networkPolicy.enabled=false,podDisruptionBudget.enabled=false \
-    --set serviceMonitor.enabled=true,serviceMonitor.nativeHistograms=false,topologySpread=false >"$work/replicas.yaml"
+    --set serviceMonitor.enabled=true,serviceMonitor.nativeHistograms=false,topologySpread=false >"$work/replicas.yaml" || return
+  render --values deploy/check/secured-values.yaml >"$work/secured.yaml"
 }
 refuses_bad_values() {
   ! render --set memoryMiB=100 2>/dev/null && ! render --set memoryMb=1024 2>/dev/null
@@ -73,6 +74,11 @@ refuses_bad_manifests() {
   ! conforms "$work/bad.yaml" >/dev/null
 }
 
+# Neither open nor spoken to in the clear.
+secured_is_closed() {
+  grep -q 'insecure: false' "$work/secured.yaml" && ! grep -qE 'scheme: (HTTP|http)( |$)' "$work/secured.yaml"
+}
+
 base_is_current() { base | diff - deploy/kubernetes/tailspan.yaml; }
 kustomize_builds() {
   tool kustomize "$KUSTOMIZE" || return
@@ -83,7 +89,7 @@ kustomize_builds() {
 # The settings that the chart derives, as the service reads them.
 chart_settings() {
   local file
-  for file in default everything replicas; do
+  for file in default everything replicas secured; do
     node deploy/check/chart-settings.ts <"$work/$file.yaml" >"$work/settings.yaml" || return
     node src/main.ts check-config "$work/settings.yaml" || return
   done
@@ -125,8 +131,9 @@ step 'chart: helm lint' helm lint --strict deploy/helm/tailspan
 step 'chart: helm template' render_all
 step 'chart: refuses values that cannot be' refuses_bad_values
 step 'chart: its settings pass check-config' chart_settings
+step 'chart: with credentials it is not open' secured_is_closed
 step 'manifests: schemas' make_schemas
-step 'manifests: kubeconform' conforms "$work"/{default,everything,replicas}.yaml
+step 'manifests: kubeconform' conforms "$work"/{default,everything,replicas,secured}.yaml
 step 'manifests: kubeconform refuses a wrong one' refuses_bad_manifests
 step 'kustomize: the base is the chart' base_is_current
 step 'kustomize: builds' kustomize_builds

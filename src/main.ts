@@ -97,6 +97,15 @@ program
   })
 
 program
+  .command('hash-secret')
+  .description('prints what a file of access.credentials may hold instead of a password; reads it from standard input')
+  .option('--token', 'of a token that a machine made, instead of a password')
+  .action(async ({ token = false }: { token?: boolean }) => {
+    const { hashSecret } = await import('./programs/hash-secret.ts')
+    print(await hashSecret({ input: process.stdin, token }))
+  })
+
+program
   .command('budgets')
   .description('latency budgets')
   .command('suggest')

@@ -3,11 +3,9 @@ import {
   createDecoderCounters,
   createMetricDecoder,
   createResources,
-  createSpanDecoder,
   decoderLimits
 } from './accept/index.ts'
-import { createAssembler } from './assemble/index.ts'
-import { createDecomposer, createGiants, GIANT_SPANS } from './decompose/index.ts'
+import { createDecomposer, GIANT_SPANS } from './decompose/index.ts'
 import {
   createExplainer,
   summarizeBlame,
@@ -16,19 +14,46 @@ import {
   summarizeOperations
 } from './explain/index.ts'
 import { type ExposeSources, type ExposeTools, keptTraceSources } from './expose/index.ts'
-import type { Decomposition } from './model/decomposition.ts'
-import type { TraceColumns } from './model/spans.ts'
-import { createCounters } from './runtime/counters.ts'
+import { createForwarder, type Forwarder, type ForwarderTools } from './forward/index.ts'
+import { type Decomposition } from './model/decomposition.ts'
+import { type HeldBytes } from './model/memory.ts'
+import { createGuard } from './pipeline/guard.ts'
+import { type FindingsNext } from './pipeline/findings-counter.ts'
+import { stringLimits } from './pipeline/limits.ts'
+import { createOwnThread, type PipelineReplay } from './pipeline/own-thread.ts'
+import { type Counted } from './pipeline/shard.ts'
+import { type Shards } from './pipeline/shards.ts'
+import { createThreads } from './pipeline/threads.ts'
+import { createSharedMemory } from './runtime/shared-memory.ts'
 import { createStrings } from './runtime/strings.ts'
 import { createSweeper } from './runtime/sweeper.ts'
+import { createWorldLock } from './runtime/world-lock.ts'
 import type { Settings } from './settings/settings.ts'
 
 export interface Pipeline {
   /** Takes the bodies of export requests. */
   readonly accept: AcceptNext
+  /** Sequence of the first request of which anything is not counted yet; Infinity when all is. Of one worker: see D94. */
+  readonly oldestUncounted: () => number
+  /** Reads the segment log of an earlier process; undefined of several workers, which have none. */
+  readonly replay: PipelineReplay | undefined
   /** Everything there is to show. */
-  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs' | 'otlpPorts'>
+  readonly sources: Omit<ExposeSources, 'destinations' | 'ready' | 'pressure' | 'version' | 'startedMs' | 'otlpPorts'>
   readonly names: Pick<ExposeTools, 'strings' | 'resources'>
+  /** All that each other thread holds. */
+  readonly threadMemory: () => readonly HeldBytes[]
+  /** Gives back what is kept only because nobody needed the room: names that no trace has any more. */
+  readonly trim: () => void
+  /** Lets go of about so many bytes: closes open traces early, then gives up kept ones. */
+  readonly relieve: (bytes: number, nowMs: number) => void
+  /** What was handed to `forward` is delivered, and its memory may be used again. */
+  readonly reuse: (bytes: Buffer) => void
+  /** Hands to `forward` what waits for more. */
+  readonly flush: () => void
+  /** Resolves once it can take bodies. */
+  readonly ready: () => Promise<void>
+  /** Resolves when what the last tick began is done. */
+  readonly settled: () => Promise<void>
   /** Does a bounded slice of work; gives the number of traces that it closed. Call it a few times a second. */
   readonly tick: (nowMs: number) => number
   /** What survives a restart. */
@@ -45,45 +70,64 @@ export interface Pipeline {
   /** Latency budgets from now on. Counters stay where operation, target and threshold do. */
   readonly setBudgets: (budgets: Settings['explain']['budgets']) => void
   /** Closes and counts every open trace. */
-  readonly shutdown: (nowMs: number) => void
+  readonly shutdown: (nowMs: number) => Promise<void>
+  /** Ends without that: what is open is in the segment log, for the next process. */
+  readonly suspend: (nowMs: number) => void
 }
 
 export interface PipelineTools {
   readonly log: { readonly error: (fields: object, message: string) => void }
   readonly nowMs: () => number
   readonly seed: number
+  /** Takes the requests that go on to destinations; without it nothing is forwarded. */
+  readonly forward?: ForwarderTools['next']
+  /** Told of each trace that is counted, or will never be, and when the series of its newest operation begin to show it. */
+  readonly counted?: (trace: Counted, shownMs: number) => void
 }
 
-const stringLimits = { stringsMax: 1 << 19, bytesMax: 48 * 1024 ** 2, stringBytesMax: 512 }
 /** What was learned counts from the next publication on, so that all requests between two are judged alike. */
 const PUBLISH_EVERY_MS = 10_000
-/** Time that giants may take of a tick, and traces that were held. */
-const GIANTS_MS = 20
-const HELD_MS = 50
-
-const stages = ['decompose', 'explain'] as const
-const counterTable = {
-  tail_stage_errors_total: { help: 'Traces dropped because a stage failed on them.', label: 'stage', values: stages }
-}
+/** A shard that is in the middle of something for longer puts it off until the next round. */
+const PUBLISH_WAIT_MS = 20
 
 /** The whole service on one screen, built back to front: each stage is given the one after it. */
 export function buildPipeline(settings: Settings, tools: PipelineTools): Pipeline {
-  const counters = createCounters(counterTable)
-  const strings = createStrings({ ...stringLimits, seed: tools.seed })
-  const resources = createResources(strings, decoderLimits)
+  const memory = createSharedMemory()
+  const guard = createGuard(tools.log)
+  const strings = createStrings({ ...stringLimits, seed: tools.seed, memory })
+  const resources = createResources(strings, decoderLimits, memory)
   const names = { strings, resources }
-  const explain = createExplainer(settings.explain, names)
-  const decompose = createDecomposer(settings.decompose, names)
-  const giants = createGiants(decompose.decomposeSliced)
-  const assemble = createAssembler(
-    settings.assemble,
-    { resources, seed: tools.seed },
-    { closed: onClosed, late: explain.late }
-  )
+  const explain = createExplainer(settings.explain, { ...names, memory })
+  const decompose = createDecomposer(settings.decompose, { ...names, memory })
+  const world = createWorldLock(memory, settings.workers)
   const limits = { ...decoderLimits, spanAgeMaxMs: settings.accept.spanAgeMaxMs }
-  const decoderTools = { ...names, limits, counters: createDecoderCounters() }
-  let spans = createSpanDecoder({ ...decoderTools, wants: decompose.wants() })
-  const points = createMetricDecoder(decoderTools)
+  const metricCounters = createDecoderCounters()
+  const points = createMetricDecoder({ ...names, limits, counters: metricCounters })
+  let lastMs = tools.nowMs()
+
+  const counting: FindingsNext = {
+    found: (result, judged) => guard.run('explain', () => explain.consume(result, lastMs, judged)),
+    foundGiant: (result, judged) => explain.consumeSliced(result, lastMs, { slice: GIANT_SPANS, judged }),
+    late: explain.late
+  }
+  const forward = createForward(settings, tools.forward)
+  const inOwnThread = {
+    guard,
+    judge: explain.judge,
+    learnPoints: decompose.learnPoints,
+    onReplayed: explain.history.passOver,
+    onCounted(trace: Counted, result: Decomposition | undefined) {
+      const newestRowMs = result === undefined ? -Infinity : explain.newestRowMs(result)
+      tools.counted?.(trace, newestRowMs + settings.expose.zeroFirstMs)
+    }
+  }
+  const common = { ...tools, resources, decompose, forward, decoder: { ...names, limits }, roundOver }
+  const inThreads =
+    settings.workers > 1
+      ? createThreads(settings, { ...common, memory, world, sendOn: forward && tools.forward }, counting)
+      : undefined
+  const alone = inThreads === undefined ? createOwnThread(settings, { ...common, ...inOwnThread }, counting) : undefined
+  const shards = (inThreads ?? alone) as Shards
   const { mark: markTold, ...told } = keptTraceSources(
     {
       tables: explain.tables,
@@ -93,84 +137,21 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     },
     names
   )
-  const sweeper = createSweeper(names, [assemble, explain, decompose, giants, { mark: markTold }])
-  let closed = 0
+  const sweeper = createSweeper(names, [shards, explain, decompose, { mark: markTold }], inThreads?.holders)
   let publishAtMs = 0
-  let lastMs = tools.nowMs()
 
-  /** A stage that fails costs its trace, never the process. */
-  function guarded<T>(stage: (typeof stages)[number], work: () => T): T | undefined {
-    try {
-      return work()
-    } catch (reason) {
-      counters.add('tail_stage_errors_total', 1, stages.indexOf(stage))
-      tools.log.error({ err: reason, stage }, 'a stage failed; its trace is dropped')
-      return undefined
-    }
-  }
-
-  function onClosed(trace: TraceColumns, contextRows: number): void {
-    closed += 1
-    if (trace.n > GIANT_SPANS && giants.add(trace, contextRows)) return
-    const result = guarded('decompose', () => decompose.decompose(trace, { contextRows, detail: false }))
-    if (result === undefined) return
-    // One in, one out: what is held stays within its bounds.
-    if (decompose.hold(result, contextRows, lastMs)) countHeld(0, lastMs)
-    else count(result)
-  }
-
-  function count(result: Decomposition): void {
-    guarded('explain', () => {
-      decompose.learn(result, explain.consume(result, lastMs))
-    })
-  }
-
-  /** The giant that is being counted; the next one is decomposed after it. */
-  let counting: Generator<undefined> | undefined
-
-  function* countGiant(result: Decomposition): Generator<undefined> {
-    decompose.learn(result, yield* explain.consumeSliced(result, lastMs, GIANT_SPANS))
-  }
-
-  function stepGiant(): void {
-    const step = counting
-    if (step !== undefined) {
-      if (guarded('explain', () => step.next())?.done !== false) counting = undefined
-      return
-    }
-    const result = guarded('decompose', giants.step)
-    if (result !== undefined) counting = countGiant(result)
-  }
-
-  const hasGiants = (): boolean => counting !== undefined || giants.waiting()
-
-  function advanceGiants(): void {
-    const untilMs = tools.nowMs() + GIANTS_MS
-    while (hasGiants() && tools.nowMs() < untilMs) stepGiant()
-  }
-
-  /** Traces that were held until their neighbours had closed. */
-  function countHeld(untilMs: number, nowMs: number): void {
-    while (decompose.due(nowMs)) {
-      const result = guarded('decompose', () => decompose.take(() => ({ detail: false })))
-      if (result !== undefined) count(result)
-      if (tools.nowMs() >= untilMs) return
-    }
-  }
-
-  function tick(nowMs: number): number {
-    lastMs = nowMs
-    closed = 0
-    assemble.tick(nowMs)
-    advanceGiants()
-    countHeld(tools.nowMs() + HELD_MS, nowMs)
-    explain.tick(nowMs)
-    if (nowMs >= publishAtMs) {
-      decompose.publish()
-      publishAtMs = nowMs + PUBLISH_EVERY_MS
-    }
+  function roundOver(nowMs: number, replaying = false): void {
+    // What the log brings again belongs to no minute of now.
+    if (replaying) explain.publishBands(nowMs)
+    else explain.tick(nowMs)
+    if (nowMs >= publishAtMs && world.alone(decompose.publish, PUBLISH_WAIT_MS)) publishAtMs = nowMs + PUBLISH_EVERY_MS
     sweeper.tick()
-    return closed
+  }
+
+  /** Reserved at the limits of tables, and in no page of memory so far. */
+  function untouchedBytes(): number {
+    const { learned: judged = 0, neighbours = 0 } = decompose.memory()
+    return memory.reservedBytes() - strings.bytes() - resources.bytes() - judged - neighbours
   }
 
   const learned = (): object => ({
@@ -181,11 +162,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
 
   return {
     accept: {
-      traces(body, encoding) {
-        const refused = encoding === 'json' ? spans.decodeJson(body, lastMs) : spans.decodeProtobuf(body, lastMs)
-        assemble.consume(spans.batch, lastMs)
-        return refused
-      },
+      traces: shards.traces,
       metrics(body, encoding) {
         const refused = encoding === 'json' ? points.decodeJson(body, lastMs) : points.decodeProtobuf(body, lastMs)
         decompose.learnPoints(points.points)
@@ -196,20 +173,25 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     sources: {
       tables: explain.tables,
       counters: [
-        decoderTools.counters,
-        assemble.counters,
+        metricCounters,
+        ...shards.counters,
         decompose.counters,
         decompose.runtimeCounters,
         explain.counters,
-        counters
+        guard.counters
       ],
-      memory: () => ({
-        strings: strings.bytes(),
-        ...assemble.memory(),
-        ...decompose.memory(),
-        giants: giants.bytes(),
-        ...explain.memory()
-      }),
+      memory() {
+        const { decoder = 0, untouched = 0, ...parts } = shards.memory()
+        return {
+          untouched: untouched + untouchedBytes(),
+          decoder: decoder + points.memory(),
+          strings: strings.bytes(),
+          resources: resources.bytes(),
+          ...parts,
+          ...decompose.memory(),
+          ...explain.memory()
+        }
+      },
       clockOffsets: decompose.clockOffsets,
       learned,
       history: explain.history.of,
@@ -220,12 +202,32 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
       boundaries: () => summarizeBoundaries(explain.tables.boundaries, strings)
     },
     names,
-    tick,
+    oldestUncounted: () => alone?.oldestUncounted() ?? Infinity,
+    replay: alone?.replay,
+    trim: sweeper.sweep,
+    ready: shards.ready,
+    settled: shards.settled,
+    threadMemory: shards.threadMemory,
+    tick(nowMs) {
+      lastMs = nowMs
+      return shards.tick(nowMs)
+    },
+    relieve(bytes, nowMs) {
+      const more = shards.relieve(bytes, nowMs)
+      if (more > 0) explain.relieve(more)
+    },
+    reuse(bytes) {
+      forward?.reuse(bytes)
+    },
+    flush() {
+      forward?.flush()
+    },
     state: {
       learned,
       history: explain.history.save,
       restore(saved, nowMs) {
         const { decompose: judged, explain: found } = saved.learned as { decompose: unknown; explain: unknown }
+        // Nothing is under way yet, so nobody has to be waited for.
         decompose.load(judged)
         decompose.publish()
         explain.begin(found, nowMs)
@@ -234,15 +236,27 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     },
     setRules(rules) {
       decompose.setRules(rules)
-      spans = createSpanDecoder({ ...decoderTools, wants: decompose.wants() })
+      shards.setRules(rules)
     },
     setBudgets: explain.setBudgets,
-    shutdown(nowMs) {
+    async shutdown(nowMs) {
       lastMs = nowMs
-      assemble.shutdown(nowMs)
-      while (hasGiants()) stepGiant()
-      countHeld(Infinity, Infinity)
+      await shards.shutdown(nowMs)
       explain.shutdown(nowMs)
+    },
+    suspend(nowMs) {
+      explain.shutdown(nowMs)
+      forward?.shutdown()
     }
   }
+}
+
+/** Of several threads this one passes on only what it decodes itself, as it came: what is found of it is found elsewhere. */
+function createForward(
+  { forward, workers }: Settings,
+  next: ForwarderTools['next'] | undefined
+): Forwarder | undefined {
+  if (next === undefined || forward.sends.length === 0) return undefined
+  if (workers === 1) return createForwarder(forward, { next })
+  return createForwarder({ ...forward, enrich: [], sends: forward.sends.filter((send) => send === 'all') }, { next })
 }

@@ -3,7 +3,8 @@ import { causeNames, causes, type CauseName, isCauseName } from './causes.ts'
 import { type Level, levels } from './shop.ts'
 
 export interface Options {
-  readonly cause: CauseName
+  /** One after the other. */
+  readonly causes: readonly CauseName[]
   readonly level: Level
   readonly seconds: number
   readonly rate: number
@@ -13,8 +14,9 @@ export interface Options {
 
 const width = Math.max(...causeNames.map((name) => name.length))
 
-export const HELP = `npm run shop -- <cause> [options]
+export const HELP = `npm run shop -- <cause>|all [options]
 ${causeNames.map((name) => `  ${name.padEnd(width)}  ${causes[name].title}`).join('\n')}
+  ${'all'.padEnd(width)}  each of them in turn, then a table: what was injected, what was named, and whether that is right
 
   --level L      what the services tell: ${levels.join(', ')} (default)
   --seconds N    how long the load lasts (60)
@@ -32,11 +34,13 @@ export function readArguments(args: readonly string[]): Options | undefined {
   })
   if (values.help === true) return undefined
   const [cause, ...rest] = positionals
-  if (cause === undefined) throw new Error(`which cause? One of: ${causeNames.join(', ')}`)
-  if (!isCauseName(cause)) throw new Error(`no cause is called ${cause}; there are: ${causeNames.join(', ')}`)
+  if (cause === undefined) throw new Error(`which cause? One of: ${causeNames.join(', ')}, or all`)
+  if (cause !== 'all' && !isCauseName(cause)) {
+    throw new Error(`no cause is called ${cause}; there are: ${causeNames.join(', ')}, and all`)
+  }
   if (rest.length > 0) throw new Error(`one cause at a time, not also ${rest.join(', ')}`)
   return {
-    cause,
+    causes: cause === 'all' ? causeNames : [cause],
     level: readLevel(values.level ?? 'default'),
     seconds: readNumber('seconds', values.seconds ?? '60'),
     rate: readNumber('rate', values.rate ?? '100'),

@@ -127,7 +127,7 @@ function report(cause: CauseName, result: ShopResult, folder: string): boolean {
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
 
-async function check(cause: CauseName, options: Options): Promise<boolean> {
+async function check(cause: CauseName, options: Omit<Options, 'causes'>): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'shop-truth-'))
   const service = await startService({})
   try {
@@ -147,7 +147,7 @@ async function check(cause: CauseName, options: Options): Promise<boolean> {
 const args = process.argv.slice(2)
 const named = args.filter(isCauseName)
 const rest = args.filter((argument) => !isCauseName(argument))
-const options = readArguments(['none', ...rest])
+const options = readArguments(['all', ...rest])
 if (options === undefined) console.log('node examples/shop/check.ts [cause...], and the options of npm run shop')
 else {
   let passed = 0

@@ -1,11 +1,13 @@
 /** `npm run shop -- <cause>`: a Tailspan, real services that send it spans, and what it finds beside what was injected. */
+import { join } from 'node:path'
 import { readOperations } from '../../test/demo/readings.ts'
 import { pause, startService, type LiveService } from '../../test/builders/live-service.ts'
 import { HELP, type Options, readArguments } from './arguments.ts'
-import { type Cause, causeOf, type Truth } from './causes.ts'
-import { findInAnalysis, type Finding, findOnMetrics, type Findings, isRight, PURCHASE } from './findings.ts'
+import { type CauseName, causeOf } from './causes.ts'
+import { findInAnalysis, findOnMetrics, PURCHASE } from './findings.ts'
 import { type Relay, startRelay } from './relay.ts'
 import { type Episode, type LoadReport, runShop } from './shop.ts'
+import { inWords, isWrong, table, type Verdict } from './verdict.ts'
 
 export { runShop } from './shop.ts'
 export type { Episode, Level, LoadReport, ShopResult, ShopRun } from './shop.ts'
@@ -23,7 +25,22 @@ const PHASES_SHOWN = 3
 const WARM_UP_SECONDS = 5
 const sinceStart = new Map<string, number>()
 
-async function main(options: Options): Promise<void> {
+/** A run of one cause. */
+interface Run extends Omit<Options, 'causes'> {
+  readonly cause: CauseName
+}
+
+async function main({ causes, truthDir, ...options }: Options): Promise<void> {
+  const verdicts: Verdict[] = []
+  for (const cause of causes) {
+    const folder = causes.length > 1 && truthDir !== undefined ? join(truthDir, cause) : truthDir
+    verdicts.push(await watchCause({ ...options, cause, ...(folder === undefined ? {} : { truthDir: folder }) }))
+  }
+  if (causes.length > 1) console.log(`\n${table(verdicts)}`)
+  if (verdicts.some(isWrong)) process.exitCode = 1
+}
+
+async function watchCause(options: Run): Promise<Verdict> {
   const service = await startService({
     assemble: { quiet_time: `${QUIET_MS}ms` },
     expose: { zero_first: '0s' },
@@ -54,7 +71,9 @@ async function main(options: Options): Promise<void> {
     console.log(`\n=== after ${episodes} episodes`)
     await show(service, options, startedMs)
     sayLoad(load)
-    await sayVerdict(service, options, relay)
+    const verdict = await judge(service, options, relay)
+    sayVerdict(verdict)
+    return verdict
   } finally {
     await relay?.close()
     await service.stop()
@@ -64,7 +83,7 @@ async function main(options: Options): Promise<void> {
 const secondsSince = (startedMs: number): string =>
   `${((performance.now() - startedMs) / 1e3).toFixed(1).padStart(6)} s`
 
-async function watch(service: LiveService, options: Options, over: () => boolean, startedMs: number): Promise<void> {
+async function watch(service: LiveService, options: Run, over: () => boolean, startedMs: number): Promise<void> {
   let shownMs = performance.now()
   while (!over()) {
     await pause(100)
@@ -75,7 +94,7 @@ async function watch(service: LiveService, options: Options, over: () => boolean
 }
 
 /** Since the start: a cause that hits three requests in a hundred makes a tail only over many seconds. */
-async function show(service: LiveService, { cause }: Options, startedMs: number): Promise<void> {
+async function show(service: LiveService, { cause }: Run, startedMs: number): Promise<void> {
   const exposition = await service.scrape()
   console.log(`${secondsSince(startedMs)}   ${exposition.sum('tail_requests_total')} requests counted`)
   console.log(`  found      ${inWords(findOnMetrics(exposition, askedOf(cause)), causeOf(cause))}`)
@@ -92,29 +111,27 @@ async function show(service: LiveService, { cause }: Options, startedMs: number)
   }
 }
 
-/** The line that a run is for: what was injected, what /metrics says, and what `analyze` says of the same traffic. */
-async function sayVerdict(service: LiveService, { cause }: Options, relay: Relay | undefined): Promise<void> {
-  const { truth, title } = causeOf(cause)
+/** What a run is for: what /metrics says of what was injected, and what `analyze` says of the same traffic. */
+async function judge(service: LiveService, { cause }: Run, relay: Relay | undefined): Promise<Verdict> {
   const asked = askedOf(cause)
+  return {
+    cause,
+    metrics: findOnMetrics(await service.scrape(), asked),
+    analysis: relay === undefined ? undefined : findInAnalysis(await relay.analyze(), asked)
+  }
+}
+
+function sayVerdict({ cause, metrics, analysis }: Verdict): void {
+  const { truth, title } = causeOf(cause)
   console.log(`\ninjected   ${truth === undefined ? title : `${truth.service}: ${truth.phase}  (${title})`}`)
-  console.log(`/metrics   ${inWords(findOnMetrics(await service.scrape(), asked), causeOf(cause))}`)
-  if (relay === undefined)
+  console.log(`/metrics   ${inWords(metrics, causeOf(cause))}`)
+  if (analysis === undefined)
     console.log(`analyze    not asked: that is for runs of up to ${ANALYZED_REQUESTS_MAX} requests`)
-  else console.log(`analyze    ${inWords(findInAnalysis(await relay.analyze(), asked), causeOf(cause))}`)
+  else console.log(`analyze    ${inWords(analysis, causeOf(cause))}`)
 }
 
 /** Whose own tail is looked at. */
-const askedOf = (cause: Options['cause']): string => causeOf(cause).truth?.service ?? PURCHASE.service
-
-function inWords({ whole, local }: Findings, { truth, path = truth }: Cause): string {
-  const judged = (finding: Finding, name: string, expected: Truth | undefined): string => {
-    const verdict = expected === undefined ? '' : isRight(finding, expected) ? ', right' : ', WRONG'
-    return `${name} (${percent(finding.share)}${verdict})`
-  }
-  const slow = whole && `purchases are slow because of ${judged(whole, `${whole.service}: ${whole.phase}`, path)}`
-  const own = truth && local && `the tail of ${truth.service} itself is ${judged(local, local.phase, truth)}`
-  return [slow, own].filter((part) => part !== undefined).join('; ') || 'no tail yet'
-}
+const askedOf = (cause: CauseName): string => causeOf(cause).truth?.service ?? PURCHASE.service
 
 function sayLoad(load: LoadReport): void {
   console.log(
@@ -123,7 +140,6 @@ function sayLoad(load: LoadReport): void {
   )
 }
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`
 const milliseconds = (seconds: number): string => `${(seconds * 1e3).toFixed(1)} ms`
 
 if (import.meta.main) {

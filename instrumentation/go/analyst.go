@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/tailspan/tailspan/instrumentation/go/internal/attribution"
 	"github.com/tailspan/tailspan/instrumentation/go/internal/interval"
@@ -240,6 +241,7 @@ func (a *analyst) explain(trace *timeline.Trace, r *request) {
 		r.spans[i].ended = nil
 		found, why := r.ask(trace, i)
 		found.ofCall = isCall(span)
+		found.beginsRequest = r.spans[i].id == r.root && span.SpanKind() == oteltrace.SpanKindServer
 		answers = append(answers, answer{withEvidence(span, found), why})
 	}
 	r.state, r.held = requestPassed, 0
@@ -280,5 +282,6 @@ func (r *request) ask(trace *timeline.Trace, index int) (evidence, result) {
 	return evidence{
 		queueWait: amounts.QueueWait, scheduling: amounts.Scheduling, gc: amounts.GC,
 		processing: amounts.Processing, blocked: amounts.Blocked,
+		before: attribution.Before(trace, record.id),
 	}, gotEvidence
 }

@@ -22,6 +22,9 @@ const (
 	ProcessingKey = attribute.Key("tailspan.processing_ns")
 	// BlockedKey is waiting that nothing measured: a peer without a span, a timer, the disk.
 	BlockedKey = attribute.Key("tailspan.blocked_ns")
+	// UnwatchedBeforeKey is no part of the span: of a SERVER span that begins its request in this process, for how long the request
+	// had been there and nobody ran to answer it.
+	UnwatchedBeforeKey = attribute.Key("tailspan.unwatched_before_ns")
 )
 
 // evidence of one span, in nanoseconds.
@@ -31,6 +34,9 @@ type evidence struct {
 	queueWaitOnly bool
 	// ofCall is set for spans that stand for a peer.
 	ofCall bool
+	// before is what it answers was there for, where beginsRequest is set.
+	before        int64
+	beginsRequest bool
 }
 
 func isCall(span sdktrace.ReadOnlySpan) bool {
@@ -49,6 +55,9 @@ func (e evidence) attributes() []attribute.KeyValue {
 	}
 	if !e.ofCall {
 		all = append(all, ProcessingKey.Int64(e.processing))
+	}
+	if e.beginsRequest {
+		all = append(all, UnwatchedBeforeKey.Int64(e.before))
 	}
 	return all
 }

@@ -3,10 +3,12 @@ import { type AddressInfo, type Socket } from 'node:net'
 import { Fault } from '../runtime/fault.ts'
 import { createApp } from './app.ts'
 import { createBudget } from './budget.ts'
-import { createConnections } from './connections.ts'
+import { createClientLimits } from './client-limits.ts'
+import { createConnections, type Connection } from './connections.ts'
 import { countCut, createAcceptCounters, type AcceptCounters } from './counters.ts'
 import { createHttp1Server } from './http1.ts'
 import { serveHttp2 } from './http2.ts'
+import { createHandshakes } from './handshakes.ts'
 import { createIntake, type AcceptNext, type AcceptTools } from './intake.ts'
 import { type AcceptSettings } from './settings.ts'
 import { sniff } from './sniff.ts'
@@ -28,9 +30,10 @@ export interface Acceptor {
 export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, next: AcceptNext): Acceptor {
   const counters = createAcceptCounters()
   const budget = createBudget(settings.inFlightBytesMax)
-  const intake = createIntake({ settings, tools, budget, counters }, next)
+  const clientLimits = createClientLimits(settings.clientLimits, counters)
+  const intake = createIntake({ settings, tools, budget, counters, clientLimits }, next)
   const retiring = new WeakSet<Socket>()
-  const app = createApp({ intake, isLast: (request) => retiring.has(request.raw.socket) })
+  const app = createApp({ intake, cors: settings.cors, isLast: (request) => retiring.has(request.raw.socket) })
   const route = (request: IncomingMessage, response: ServerResponse): void => {
     try {
       app.routing(request, response)
@@ -49,9 +52,19 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
     retiring.add(socket)
   }
 
-  function onConnection(socket: Socket, serveHttp1: () => void): void {
+  const handshakes = tools.tls && createHandshakes(tools.tls, settings.headersTimeoutMs)
+
+  function onConnection(socket: Socket, serveHttp1: (plain: Socket) => void): void {
     const connection = connections.open(socket)
     if (connection === undefined) return
+    const begin = (plain: Socket): void => {
+      serve(connection, plain, serveHttp1)
+    }
+    if (handshakes === undefined) begin(socket)
+    else handshakes.open(socket, begin)
+  }
+
+  function serve(connection: Connection, socket: Socket, serveHttp1: (plain: Socket) => void): void {
     // Node's HTTP/1 servers answer senders that have closed their half. Elsewhere that would be a connection nobody ends.
     socket.allowHalfOpen = false
     sniff(socket, settings.headersTimeoutMs, {
@@ -61,7 +74,7 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
           retire(socket)
         }
         socket.allowHalfOpen = true
-        serveHttp1()
+        serveHttp1(socket)
       },
       http2() {
         counters.add('tail_ingest_connections_total', 1, 1)

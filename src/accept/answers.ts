@@ -5,6 +5,8 @@ import { shortened, type Encoding } from './status.ts'
 export interface Verdict {
   readonly rejected: number
   readonly message: string
+  /** Whether what was taken is kept as the sender was promised; it is answered when this is known. */
+  readonly kept?: Promise<boolean>
 }
 
 export const signals = ['traces', 'metrics'] as const

@@ -1,9 +1,12 @@
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { challenges, peerOf } from '../access/index.ts'
+import { free } from '../runtime/free-memory.ts'
 import { answerOf, signals, type Signal } from './answers.ts'
-import { free } from './budget.ts'
+import { addCors } from './cors.ts'
 import { isRefusal, type Intake } from './intake.ts'
 import { refusalCodes, type Refusal } from './refusals.ts'
+import { type CorsSettings } from './settings.ts'
 import { statusOf, type Encoding } from './status.ts'
 
 /** What is left of a refused body is read into nothing for this long, so that the sender reads its answer before the end. */
@@ -18,6 +21,7 @@ export const contentTypes: Readonly<Record<Encoding, string>> = {
 const pathSignals: ReadonlyMap<string, Signal> = new Map(signals.map((signal) => [`/v1/${signal}`, signal]))
 
 export interface AppParts {
+  readonly cors: CorsSettings
   readonly intake: Intake
   /** Whether this request is the last its connection should carry. */
   readonly isLast: (request: FastifyRequest) => boolean
@@ -37,6 +41,7 @@ export function createApp(parts: AppParts): FastifyInstance {
   app.addContentTypeParser('*', (_request, _payload, done) => {
     done(null)
   })
+  addCors(app, parts.cors)
   for (const [path, signal] of pathSignals) {
     app.post(path, (request, reply) => answer(parts, request, reply, signal))
   }
@@ -64,6 +69,8 @@ async function answer(parts: AppParts, request: FastifyRequest, reply: FastifyRe
     declaredBytes: declaredBytes(request),
     timeoutMs: Infinity,
     source: request.raw,
+    authorization: request.headers.authorization,
+    peer: peerOf(request.raw.socket),
     // Over HTTP/1 each piece has memory of its own; over HTTP/2 it is a part of what the socket read.
     release: request.raw.httpVersionMajor === 1 ? free : keep
   })
@@ -84,6 +91,7 @@ function sendRefusal(parts: AppParts, request: FastifyRequest, reply: FastifyRep
   reply.code(refusalCodes[refusal.reason].http).header('content-type', contentTypes[encoding])
   if (refusal.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(refusal.retryAfterMs / 1000))
   if (refusal.reason === 'unsupported_encoding') reply.header('accept-encoding', 'gzip')
+  if (refusal.reason === 'unauthenticated') reply.header('www-authenticate', challenges)
   if (refusal.reason === 'method') reply.header('allow', 'POST')
   if (request.raw.httpVersionMajor !== 1) return reply.send(status)
   const late = refusal.reason === 'timeout'
@@ -103,7 +111,8 @@ function lingering(answer: Buffer, source: Readable): Readable {
         resolve()
       }
       const timer = setTimeout(stop, LINGER_MS)
-      source.once('end', stop).once('close', stop).resume()
+      // Its pieces have memory of their own, which would pile up until the next collection of garbage.
+      source.once('end', stop).once('close', stop).on('data', free)
     })
   }
   return Readable.from(parts(), { objectMode: false })

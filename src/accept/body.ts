@@ -90,7 +90,7 @@ export interface Reception {
   readonly source: Readable
   readonly body: Body
   readonly timeoutMs: number
-  /** Called with each piece once it has been copied. */
+  /** Called with each piece once it has been copied, or is not wanted. */
   readonly release: (piece: Buffer) => void
 }
 
@@ -108,8 +108,7 @@ export function receive({ source, body, timeoutMs, release }: Reception): Promis
       if (!settled) settle({ reason: 'cancelled', message: 'the sender gave up' })
     }
     source.on('data', (piece: Buffer) => {
-      if (settled) return
-      const refusal = body.add(piece)
+      const refusal = settled ? undefined : body.add(piece)
       release(piece)
       if (refusal !== undefined) settle(refusal)
     })

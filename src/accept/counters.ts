@@ -3,7 +3,7 @@ import { refusalReasons, type Refusal } from './refusals.ts'
 
 export const protocols = ['grpc', 'http_protobuf', 'http_json'] as const
 export type Protocol = (typeof protocols)[number]
-export const cutReasons = ['full', 'silent', 'idle', 'age', 'drain_timeout'] as const
+export const cutReasons = ['full', 'silent', 'idle', 'age', 'drain_timeout', 'unread'] as const
 
 export const acceptCounters = {
   tail_ingest_requests_total: {
@@ -26,13 +26,16 @@ export const acceptCounters = {
     label: 'reason',
     values: refusalReasons
   },
+  tail_client_limits_overflow_total: {
+    help: 'Requests counted by the one limit that clients share beyond accept.client_limits.clients_max.'
+  },
   tail_ingest_connections_total: {
     help: 'Connections taken, by the protocol their first bytes spoke.',
     label: 'protocol',
     values: ['http1', 'http2']
   },
   tail_ingest_connections_cut_total: {
-    help: 'Connections that this side ended: too many of them, silent at the start, idle, old, or not done when draining ended.',
+    help: 'Connections that this side ended: too many of them, silent at the start, idle, old, not done when draining ended, or leaving its answers unread.',
     label: 'reason',
     values: cutReasons
   }

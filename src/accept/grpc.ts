@@ -1,4 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { type Socket } from 'node:net'
+import { peerOf } from '../access/index.ts'
 import { answerOf, type Signal } from './answers.ts'
 import { GRPC_PREFIX_BYTES } from './body.ts'
 import { isRefusal, type Intake } from './intake.ts'
@@ -7,6 +9,7 @@ import { percentEncoded, statusOf } from './status.ts'
 
 export interface GrpcCall {
   readonly stream: ServerHttp2Stream
+  readonly socket: Socket
   readonly headers: IncomingHttpHeaders
   /** Called with each piece of the message once it has been copied. */
   readonly release: (piece: Buffer) => void
@@ -30,7 +33,7 @@ const okTrailers = { 'grpc-status': '0' }
 
 /** One unary OTLP call on a stream of its own. Reads it at once, so nothing waits in the stream's buffer. */
 export async function answerCall(intake: Intake, call: GrpcCall): Promise<void> {
-  const { stream, headers, release } = call
+  const { stream, headers, release, socket } = call
   const signal = methods.get(headers[':path'] ?? '')
   if (signal === undefined) {
     sendStatus(stream, intake.refuse(unknownMethod))
@@ -54,6 +57,8 @@ export async function answerCall(intake: Intake, call: GrpcCall): Promise<void> 
     declaredBytes: length === undefined ? undefined : Number(length),
     timeoutMs,
     source: stream,
+    authorization: headers.authorization,
+    peer: peerOf(socket),
     release
   })
   if (isRefusal(outcome)) sendStatus(stream, outcome)

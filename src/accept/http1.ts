@@ -10,8 +10,8 @@ export interface Http1Parts {
   readonly settings: AcceptSettings
   readonly route: (request: IncomingMessage, response: ServerResponse) => void
   readonly refuse: (refusal: Refusal) => Refusal
-  /** Told of each connection; calls back when HTTP/1 is what it speaks. */
-  readonly onConnection: (socket: Socket, serveHttp1: () => void) => void
+  /** Told of each connection; calls back with it, or with what came out of its TLS, when HTTP/1 is what it speaks. */
+  readonly onConnection: (socket: Socket, serveHttp1: (socket: Socket) => void) => void
   /** Makes the next answer on a connection its last. */
   readonly retire: (socket: Socket) => void
 }
@@ -40,8 +40,8 @@ export function createHttp1Server(parts: Http1Parts): Server {
   const [serveHttp1] = server.listeners('connection')
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    parts.onConnection(socket, () => {
-      serveHttp1?.call(server, socket)
+    parts.onConnection(socket, (plain) => {
+      serveHttp1?.call(server, plain)
     })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {

@@ -9,8 +9,8 @@ import {
   type ServerHttp2Stream
 } from 'node:http2'
 import { type Socket } from 'node:net'
+import { freeMemory } from '../runtime/free-memory.ts'
 import { mediaType } from './app.ts'
-import { freeMemory } from './budget.ts'
 import { countCut, type AcceptCounters } from './counters.ts'
 import { answerCall } from './grpc.ts'
 import { type Intake } from './intake.ts'
@@ -21,6 +21,7 @@ const STREAM_WINDOW_BYTES = 1 << 20
 const CONNECTION_WINDOW_BYTES = 4 << 20
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADER_PAIRS_MAX = 64
+const STREAM_RESETS_PER_SECOND = 33
 const STREAM_ID_MAX = 2 ** 31 - 1
 /** How long a sender may take to see that it should open no more streams. */
 const GOAWAY_NOTICE_MS = 1000
@@ -41,6 +42,9 @@ export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
   const { settings, intake } = parts
   const session = performServerHandshake(socket, {
     maxHeaderListPairs: HEADER_PAIRS_MAX,
+    // A sender may give up all its calls at once; one that goes on like that only wants each of them begun (Node lets 1,000).
+    streamResetBurst: settings.streamsMax,
+    streamResetRate: STREAM_RESETS_PER_SECOND,
     settings: {
       initialWindowSize: STREAM_WINDOW_BYTES,
       maxConcurrentStreams: settings.streamsMax,
@@ -50,6 +54,7 @@ export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
   session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
   session.on('error', ignore)
   const memory = createReceiveMemory()
+  const calls = createCallAges()
   let openStreams = 0
   let seenStreams = 0
 
@@ -57,11 +62,13 @@ export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
     openStreams += 1
     seenStreams += 1
     stream.on('error', ignore)
+    const ended = calls.begin()
     stream.once('close', () => {
       openStreams -= 1
+      ended()
     })
     if (isGrpc(headers)) {
-      answerCall(intake, { stream, headers, release: memory.release }).catch(() => {
+      answerCall(intake, { stream, socket, headers, release: memory.release }).catch(() => {
         stream.close(constants.NGHTTP2_INTERNAL_ERROR)
       })
       return
@@ -75,8 +82,9 @@ export function serveHttp2(socket: Socket, parts: Http2Parts): () => void {
     parts.route(request as unknown as IncomingMessage, response as unknown as ServerResponse)
   })
 
-  const retire = retirement(session)
+  const retire = retirement(session, settings.headersTimeoutMs + settings.bodyTimeoutMs)
   endWhenSilent(session, parts)
+  endWhenStuck(session, parts, calls)
   endWhenIdle({ session, parts, retire, state: () => ({ openStreams, seenStreams }) })
   return retire
 }
@@ -86,8 +94,11 @@ function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers[':method'] === 'POST' && (type === 'application/grpc' || type === 'application/grpc+proto')
 }
 
-/** First says that no more streams should be opened, and stops taking them when the sender has had time to hear it. */
-function retirement(session: ServerHttp2Session): () => void {
+/**
+ * First says that no more streams should be opened, and stops taking them when the sender has had time to hear it. Node waits
+ * for as long as a sender is in the middle of a frame: after `callMsMax`, in which any call has come to its end, that is over.
+ */
+function retirement(session: ServerHttp2Session, callMsMax: number): () => void {
   let retiring = false
   return () => {
     if (retiring || session.destroyed) return
@@ -96,7 +107,14 @@ function retirement(session: ServerHttp2Session): () => void {
     const timer = setTimeout(end, GOAWAY_NOTICE_MS)
     function end(): void {
       clearTimeout(timer)
+      if (session.closed || session.destroyed) return
       session.close()
+      const last = setTimeout(() => {
+        session.destroy()
+      }, callMsMax)
+      session.once('close', () => {
+        clearTimeout(last)
+      })
     }
     // The answer to a ping that follows the notice proves that the notice was read.
     session.ping(end)
@@ -138,13 +156,54 @@ function endWhenIdle({ session, parts, retire, state }: Idleness): void {
   })
 }
 
+interface CallAges {
+  /** Returns what ends the call. */
+  readonly begin: () => () => void
+  /** Whether a call that was open at the last look still is. */
+  readonly look: () => boolean
+}
+
+/** Two counters instead of a timer for each call: calls begun since the last look, and those begun before it. */
+function createCallAges(): CallAges {
+  const open = [0, 0]
+  let turn = 0
+  const change = (at: number, by: number): void => {
+    open[at] = (open[at] as number) + by
+  }
+  return {
+    begin() {
+      const at = turn
+      change(at, 1)
+      return () => {
+        change(at, -1)
+      }
+    },
+    look() {
+      turn = 1 - turn
+      return (open[turn] as number) > 0
+    }
+  }
+}
+
+/** A call has its time to come, and its answer follows at once: one that is open for longer has a sender that does not read. */
+function endWhenStuck(session: ServerHttp2Session, { settings, counters }: Http2Parts, calls: CallAges): void {
+  const timer = setInterval(() => {
+    if (!calls.look()) return
+    countCut(counters, 'unread')
+    session.destroy()
+  }, settings.headersTimeoutMs + settings.bodyTimeoutMs)
+  session.once('close', () => {
+    clearInterval(timer)
+  })
+}
+
 interface ReceiveMemory {
   readonly release: (piece: Buffer) => void
   readonly keepAll: () => void
 }
 
 /**
- * Frees what a socket read was held in when the next read's first piece comes (see `free` in budget.ts for why). By then
+ * Frees what a socket read was held in when the next read's first piece comes (see `free` for why). By then
  * all of its pieces have been copied, as long as the connection carries nothing but gRPC calls: those copy each piece at once.
  */
 function createReceiveMemory(): ReceiveMemory {

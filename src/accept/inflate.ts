@@ -1,6 +1,7 @@
 import { gunzip } from 'node:zlib'
+import { free } from '../runtime/free-memory.ts'
 import { bodiesBusy, tooLarge } from './body.ts'
-import { free, type Budget } from './budget.ts'
+import { type Budget } from './budget.ts'
 import { createGunzipper } from './gunzip.ts'
 import { type Refusal } from './refusals.ts'
 

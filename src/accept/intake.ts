@@ -1,20 +1,25 @@
 import { type Readable } from 'node:stream'
+import { isDenied, type Denied, type Guard, type Peer, type TlsFront } from '../access/index.ts'
 import { Fault } from '../runtime/fault.ts'
 import { type Signal, type Verdict } from './answers.ts'
 import { createBody, GRPC_PREFIX_BYTES, receive, tooLarge } from './body.ts'
 import { type Budget } from './budget.ts'
 import { countRefusal, protocols, type AcceptCounters, type Protocol } from './counters.ts'
 import { inflated } from './inflate.ts'
-import { busy, internal, refusalOf, type Refusal } from './refusals.ts'
+import { type ClientLimits } from './client-limits.ts'
+import { busy, internal, notKept, refusalOf, underPressure, type Pressed, type Refusal } from './refusals.ts'
 import { type AcceptSettings } from './settings.ts'
 import { type Encoding } from './status.ts'
 
+/** `sequence` is the request's in the segment log; 0 or absent without one. */
+export type TakeBody = (body: Uint8Array, encoding: Encoding, sequence?: number) => Verdict
+
 /** Where bodies go. Called with bytes that are valid until it returns; throws a Fault to refuse all of them. */
 export interface AcceptNext {
-  readonly traces: (body: Uint8Array, encoding: Encoding) => Verdict
-  readonly metrics: (body: Uint8Array, encoding: Encoding) => Verdict
+  readonly traces: TakeBody
+  readonly metrics: TakeBody
   /** Asked before a body is read; an answer refuses it. */
-  readonly admission: () => { readonly retryAfterMs: number } | undefined
+  readonly admission: () => Pressed | undefined
 }
 
 export interface AcceptTools {
@@ -25,6 +30,10 @@ export interface AcceptTools {
   readonly nowMs: () => number
   /** From 0 to 1. */
   readonly random: () => number
+  /** Says who a request comes from, and whether he may send. */
+  readonly guard: Guard
+  /** Undefined = in the clear. */
+  readonly tls: TlsFront | undefined
 }
 
 /** A request as its headers describe it. */
@@ -36,6 +45,8 @@ export interface Arrival {
   /** How long its sender will wait for the answer; Infinity = for ever. */
   readonly timeoutMs: number
   readonly source: Readable
+  readonly authorization: string | undefined
+  readonly peer: Peer
   /** Called with each piece of the body once it has been copied. */
   readonly release: (piece: Buffer) => void
 }
@@ -60,26 +71,32 @@ interface IntakeParts {
   readonly tools: AcceptTools
   readonly budget: Budget
   readonly counters: AcceptCounters
+  readonly clientLimits: ClientLimits
 }
 
 export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
-  const { settings, tools, budget, counters } = parts
+  const { settings, tools, budget, counters, clientLimits } = parts
   const bytesMax = settings.requestBytesMax
   let mistakeLoggedMs = -Infinity
 
-  function admit(arrival: Arrival): Refusal | undefined {
+  function admit(arrival: Arrival, client: string): Refusal | undefined {
     const pressed = next.admission()
-    if (pressed !== undefined) return busy('memory is short', pressed.retryAfterMs)
+    if (pressed !== undefined) return underPressure(pressed)
     const declared = arrival.declaredBytes ?? 0
     const framing = arrival.protocol === 'grpc' ? GRPC_PREFIX_BYTES : 0
     if (declared > bytesMax + framing) return tooLarge(bytesMax)
     if (!budget.fits(Math.max(declared, 1)))
       return busy('too many bytes of requests are under way (in_flight_bytes_max)')
-    return undefined
+    const waitMs = clientLimits.take(client, tools.nowMs())
+    return waitMs === undefined ? undefined : rateLimited(client, waitMs)
   }
 
   async function read(arrival: Arrival): Promise<Verdict | Refusal> {
-    const refusal = admit(arrival)
+    const decided = tools.guard(arrival, 'send')
+    // Awaited only where it must be: what waits in a stream is not in the budget.
+    const decision = decided instanceof Promise ? await decided : decided
+    if (isDenied(decision)) return refusalOfDenied(decision)
+    const refusal = admit(arrival, decision.client)
     if (refusal !== undefined) return refusal
     const { source, release, declaredBytes, protocol } = arrival
     const deadlineMs = tools.nowMs() + arrival.timeoutMs
@@ -89,21 +106,24 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
       const stopped = await receive({ source, body, timeoutMs, release })
       if (stopped !== undefined) return stopped
       if (tools.nowMs() > deadlineMs) return { reason: 'timeout', message: 'the deadline passed before the body came' }
-      return await open(arrival, body.bytes())
+      return await open(arrival, decision.client, body.bytes())
     } finally {
       body.free()
     }
   }
 
   /** Takes the body out of its gRPC frame and its gzip. */
-  function open(arrival: Arrival, wire: Buffer): Verdict | Refusal | Promise<Verdict | Refusal> {
+  function open(arrival: Arrival, client: string, wire: Buffer): Verdict | Refusal | Promise<Verdict | Refusal> {
     const framed = arrival.protocol === 'grpc'
     const broken = framed ? brokenFrame(wire, arrival.gzip) : undefined
     if (broken !== undefined) return broken
     const bytes = framed ? wire.subarray(GRPC_PREFIX_BYTES) : wire
     const compressed = framed ? wire[0] === 1 : arrival.gzip
-    if (!compressed) return handOn(arrival, wire.length, bytes)
-    return inflated(bytes, { budget, bytesMax }, (plain) => handOn(arrival, wire.length, plain))
+    const use = (plain: Buffer): Verdict | Refusal => {
+      clientLimits.charge(client, plain.length, tools.nowMs())
+      return handOn(arrival, wire.length, plain)
+    }
+    return compressed ? inflated(bytes, { budget, bytesMax }, use) : use(bytes)
   }
 
   function handOn({ signal, protocol }: Arrival, wireBytes: number, bytes: Buffer): Verdict | Refusal {
@@ -140,7 +160,10 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
     async take(arrival) {
       try {
         const outcome = await read(arrival)
-        return isRefusal(outcome) ? refuse(outcome) : outcome
+        if (isRefusal(outcome)) return refuse(outcome)
+        // By now the body's memory is free again.
+        const isKept = outcome.kept === undefined || (await outcome.kept)
+        return isKept ? outcome : refuse(notKept)
       } catch (error) {
         return refuse(mistake(error))
       }
@@ -148,6 +171,14 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
     mistake,
     refuse
   }
+}
+
+function refusalOfDenied({ denied, message }: Denied): Refusal {
+  return denied === 'busy' ? busy(message) : { reason: denied, message }
+}
+
+function rateLimited(client: string, retryAfterMs: number): Refusal {
+  return { reason: 'rate_limited', message: `${client} sends more than accept.client_limits allow`, retryAfterMs }
 }
 
 function brokenFrame(wire: Buffer, gzip: boolean): Refusal | undefined {

@@ -12,7 +12,7 @@ export function textField(field: number, value: string): Buffer {
 }
 
 /** Of an integer from 0 to 2^53; shifts would cut it at 32 bits. */
-function varint(value: number): number[] {
+export function varint(value: number): number[] {
   const bytes: number[] = []
   let rest = value
   while (rest >= 128) {

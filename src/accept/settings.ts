@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { tlsSection, tlsSettings, type TlsSettings } from '../access/settings.ts'
 import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
 
 const port = z.int().min(0).max(65_535)
@@ -8,6 +9,40 @@ const MIB = 1024 ** 2
 const TIMER_MAX_MS = 20 * 86_400_000
 const timeout = durationMs.refine((ms) => ms >= 1 && ms <= TIMER_MAX_MS, 'expected 1ms to 20d')
 const bodySize = sizeBytes.refine((bytes) => bytes >= 1 && bytes <= 1024 * MIB, 'expected 1B to 1GiB')
+
+const corsSection = section({
+  allowed_origins: z
+    .array(z.string().min(1).max(512))
+    .default([])
+    .describe(
+      'Origins of pages whose browsers may send OTLP/HTTP, such as https://shop.example; * for any run of characters. Empty: none.'
+    ),
+  allowed_headers: z
+    .array(z.string().min(1).max(256))
+    .default([])
+    .describe(
+      'Headers that they may set beside content-type, content-encoding and authorization; "*" for whatever they ask for.'
+    ),
+  max_age: durationMs.default(7_200_000).describe('How long a browser need not ask again.')
+})
+
+const clientLimitsSection = section({
+  requests_per_second: z
+    .union([z.literal('off'), z.number().gt(0).max(1e9)])
+    .default('off')
+    .describe('Export requests of one client, on average.'),
+  bytes_per_second: z
+    .union([z.literal('off'), sizeBytes.refine((bytes) => bytes >= 1, 'expected at least 1B')])
+    .default('off')
+    .describe('Bytes of their bodies after decompression, on average. One body may overdraw it, and is waited for.'),
+  burst: timeout
+    .default(10_000)
+    .describe('A client that was silent may send what these averages allow in so long at once.'),
+  clients_max: count
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Clients told apart at once, 0.2 KiB each; the rest share one limit.')
+})
 
 export const acceptSection = section({
   host: z
@@ -47,6 +82,13 @@ export const acceptSection = section({
     .default(4096)
     .describe('Connections on both ports together. Raise it when more processes than that send directly.'),
   streams_max: count.default(128).describe('Requests at once on one HTTP/2 connection.'),
+  tls: tlsSection.prefault({}).describe('TLS of both ports. With a certificate nothing is taken in the clear.'),
+  cors: corsSection.prefault({}).describe('For exporters in web pages.'),
+  client_limits: clientLimitsSection
+    .prefault({})
+    .describe(
+      'A client is a name in access.credentials, else an IPv4 address or the /64 of an IPv6 address. Beyond its limits it is told when to come back.'
+    ),
   span_age_max: z
     .union([z.literal('off'), durationMs])
     .default('off')
@@ -55,6 +97,20 @@ export const acceptSection = section({
   path: ['in_flight_bytes_max'],
   message: 'expected at least request_bytes_max: the largest request would never fit'
 })
+
+export interface CorsSettings {
+  readonly allowedOrigins: readonly string[]
+  readonly allowedHeaders: readonly string[]
+  readonly maxAgeMs: number
+}
+
+/** Infinity = off. */
+export interface ClientLimitSettings {
+  readonly requestsPerSecond: number
+  readonly bytesPerSecond: number
+  readonly burstMs: number
+  readonly clientsMax: number
+}
 
 /** Settings of accept, checked and in one unit each. */
 export interface AcceptSettings {
@@ -69,6 +125,10 @@ export interface AcceptSettings {
   readonly connectionAgeMaxMs: number
   readonly connectionsMax: number
   readonly streamsMax: number
+  /** Undefined = in the clear. */
+  readonly tls: TlsSettings | undefined
+  readonly cors: CorsSettings
+  readonly clientLimits: ClientLimitSettings
   /** Infinity = off. */
   readonly spanAgeMaxMs: number
 }
@@ -86,6 +146,27 @@ export function acceptSettings(parsed: z.output<typeof acceptSection>): AcceptSe
     connectionAgeMaxMs: parsed.connection_age_max,
     connectionsMax: parsed.connections_max,
     streamsMax: parsed.streams_max,
+    tls: tlsSettings(parsed.tls),
+    cors: corsSettings(parsed.cors),
+    clientLimits: clientLimitSettings(parsed.client_limits),
     spanAgeMaxMs: parsed.span_age_max === 'off' ? Infinity : parsed.span_age_max
+  }
+}
+
+function corsSettings(parsed: z.output<typeof corsSection>): CorsSettings {
+  return {
+    allowedOrigins: parsed.allowed_origins,
+    allowedHeaders: parsed.allowed_headers,
+    maxAgeMs: parsed.max_age
+  }
+}
+
+function clientLimitSettings(parsed: z.output<typeof clientLimitsSection>): ClientLimitSettings {
+  const rate = (given: number | 'off'): number => (given === 'off' ? Infinity : given)
+  return {
+    requestsPerSecond: rate(parsed.requests_per_second),
+    bytesPerSecond: rate(parsed.bytes_per_second),
+    burstMs: parsed.burst,
+    clientsMax: parsed.clients_max
   }
 }

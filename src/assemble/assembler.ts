@@ -1,16 +1,16 @@
 import { CloseReason, type Resources, type SpanBatch } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import { type Stage } from '../runtime/stage.ts'
-import { createClosedTraces } from './closed-traces.ts'
+import { createClosedDraft, createClosedTraces } from './closed-traces.ts'
 import { createClosing } from './closing.ts'
 import { assembleCounters } from './counters.ts'
 import { createElapsed } from './elapsed.ts'
 import { indexBytes } from './id-index.ts'
 import { createInsert } from './insert.ts'
 import { createLearnedRoots } from './learned-roots.ts'
-import { bornMs, createOpenTraces, quietest, touchedMs, traceBytes } from './open-traces.ts'
+import { bornMs, createOpenTraces, firstSequence, largest, quietest, touchedMs, traceBytes } from './open-traces.ts'
 import { type AssembleNext } from './next.ts'
-import { allocatedBytes, usedBytes } from './pages.ts'
+import { allocatedBytes, type Pages, releasePage, usedBytes } from './pages.ts'
 import { type AssembleSettings } from './settings.ts'
 import { createSpanSlab, markSlab } from './span-slab.ts'
 
@@ -18,6 +18,10 @@ import { createSpanSlab, markSlab } from './span-slab.ts'
 const NEVER_MS = Number.MAX_VALUE
 /** Closed traces forgotten at most at one tick: about 2 ms. */
 const EXPIRED_PER_TICK = 16_384
+/** Pages looked at per tick and table, to give them back: those of a burst of 4,000,000 spans within 6 s. */
+const PAGES_PER_TICK = 4
+/** Of what is to be freed: a trace with so large a share goes first, whenever it was touched. One must not push out thousands. */
+const GIANT_SHARE = 1 / 4
 
 export interface AssembleTools {
   readonly resources: Resources
@@ -26,14 +30,28 @@ export interface AssembleTools {
 }
 
 export interface Assembler extends Stage {
-  readonly consume: (batch: SpanBatch, nowMs: number) => void
+  /** `sequence` is the request's in the segment log. */
+  readonly consume: (batch: SpanBatch, nowMs: number, sequence?: number) => void
+  /** Sequence of the first request with a span of any trace that has not been handed on; Infinity when there is none. */
+  readonly oldestOpen: () => number
+  /** For reading the log again. */
+  readonly replay: AssemblerReplay
   /** Whether `tick` has work left that should not wait for its next turn. */
   readonly due: (nowMs: number) => boolean
-  /** Closes the traces that were quiet for longest until this many bytes are free for others, a slice at a time. */
+  /** Closes a giant, then the traces that were quiet for longest, until this many bytes are free for others, a slice at a time. */
   readonly relieve: (bytesToFree: number, nowMs: number) => void
   readonly openSpans: () => number
   readonly openTraces: () => number
   readonly counters: Counters<typeof assembleCounters>
+}
+
+export interface AssemblerReplay {
+  /** From now on spans of requests up to what `settledThrough` says of their trace are put aside; -1 = none. */
+  readonly begin: (settledThrough: (ids: Uint32Array, at: number) => number) => void
+  /** The trace was closed by an earlier process: what still comes of it is late. */
+  readonly recall: (ids: Uint32Array, nowMs: number) => void
+  /** Time goes on from here; that since the last request of the log was nobody's. */
+  readonly end: (nowMs: number) => void
 }
 
 /**
@@ -64,13 +82,17 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       counters.add('tail_late_forgotten_total')
     }
   })
+  const tables: readonly Pages[] = [slab.spans, slab.evidence, open.rows]
   const parts = { slab, open, closed, learned, resources, counters }
   const closing = createClosing({ ...parts, next, seed })
-  const insert = createInsert({ ...parts, spansPerTraceMax: settings.spansPerTraceMax })
+  const insert = createInsert({ ...parts, spansPerTraceMax: settings.spansPerTraceMax, unplaced: next.unplaced })
   let bytesToFree = 0
+  /** Whether to look for a giant before anything else is closed for memory. */
+  let giantFirst = false
 
-  function consume(batch: SpanBatch, nowMs: number): void {
+  function consume(batch: SpanBatch, nowMs: number, sequence = 0): void {
     const now = elapsed.at(nowMs)
+    open.sequence = sequence
     for (let from = 0; from < batch.n;) {
       const to = insert(batch, from, now)
       if (to === from) closeQuietest(CloseReason.memory, now)
@@ -98,7 +120,8 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
 
   function beginNext(now: number): boolean {
     if (bytesToFree > 0) {
-      const trace = quietest(open)
+      const trace = (giantFirst && giantAmong(bytesToFree)) || quietest(open)
+      giantFirst = false
       bytesToFree = trace === 0 ? 0 : bytesToFree - traceBytes(open, trace)
       if (trace !== 0) closing.begin(trace, CloseReason.memory)
       return true
@@ -119,6 +142,11 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
     return undefined
   }
 
+  function giantAmong(bytes: number): number {
+    const trace = largest(open)
+    return trace !== 0 && traceBytes(open, trace) > bytes * GIANT_SHARE ? trace : 0
+  }
+
   function memory(): Readonly<Record<string, number>> {
     const traces = usedBytes(open.rows)
     const waiting = usedBytes(slab.spans) + usedBytes(slab.evidence)
@@ -129,7 +157,8 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       traces: traces + indexBytes(open.index),
       closed_traces: closed.bytes(),
       learned_roots: learned.bytes(),
-      scratch: closing.bytes(),
+      scratch: closing.bytes() - closing.untouchedBytes(),
+      untouched: closing.untouchedBytes(),
       reserve: allocated - waiting - traces
     }
   }
@@ -142,8 +171,10 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       const now = elapsed.at(nowMs)
       closeSlice(now)
       closed.expire(now, EXPIRED_PER_TICK)
+      for (const pages of tables) for (let i = 0; i < PAGES_PER_TICK; i++) releasePage(pages)
     },
     relieve(bytes, nowMs) {
+      if (bytesToFree <= 0) giantFirst = true
       bytesToFree = bytes
       closeSlice(elapsed.at(nowMs))
     },
@@ -151,6 +182,23 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       const now = elapsed.at(nowMs)
       bytesToFree = 0
       while (open.rows.used > 0 || closing.pending()) closeQuietest(CloseReason.shutdown, now)
+    },
+    oldestOpen() {
+      const { first } = open.born
+      return Math.min(closing.oldest(), first === 0 ? Infinity : firstSequence(open, first))
+    },
+    replay: {
+      begin(settledThrough) {
+        open.settledThrough = settledThrough
+      },
+      recall(ids, nowMs) {
+        const now = elapsed.at(nowMs)
+        if (closed.find(ids, 0, now) === undefined) closed.remember(ids, createClosedDraft(), now)
+      },
+      end(nowMs) {
+        open.settledThrough = undefined
+        elapsed.resumeAt(nowMs)
+      }
     },
     openSpans: () => slab.spans.used,
     openTraces: () => open.rows.used,

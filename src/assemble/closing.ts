@@ -1,8 +1,8 @@
-import { CloseReason, type Resources } from '../model/spans.ts'
+import { CloseReason, type Resources, Unplaced } from '../model/spans.ts'
 import { type Counters } from '../runtime/counters.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { ClosedFlag, type ClosedTraces } from './closed-traces.ts'
-import { type assembleCounters, LateResult } from './counters.ts'
+import { type assembleCounters } from './counters.ts'
 import { createGather } from './gather.ts'
 import { createLateUnits } from './late-units.ts'
 import { type LearnedRoots } from './learned-roots.ts'
@@ -12,12 +12,14 @@ import {
   type OpenTraces,
   restartTrace,
   spansOf,
+  touchedMs,
+  touchOrder,
   traceAt,
   TraceFlag,
   traceWords,
   TraceWord
 } from './open-traces.ts'
-import { type AssembleNext } from './next.ts'
+import { type AssembleNext, type Turn } from './next.ts'
 import { type SpanSlab } from './span-slab.ts'
 import { createSummarizer } from './summarize.ts'
 import { markColumns } from './trace-columns.ts'
@@ -39,13 +41,16 @@ export interface Closing {
   /** Works on about this many spans, and says on how many it was (at least 1). */
   readonly advance: (spansMax: number, nowMs: number) => number
   readonly pending: () => boolean
+  /** Sequence of the first request with a span of what is pending; Infinity when nothing is. */
+  readonly oldest: () => number
   readonly mark: (marks: Marks) => void
   readonly bytes: () => number
+  readonly untouchedBytes: () => number
 }
 
 export function createClosing(parts: ClosingParts): Closing {
   const { slab, open, closed, counters, next } = parts
-  const gather = createGather(slab, parts.seed)
+  const gather = createGather(slab, parts.seed, next.unplaced)
   const { columns } = gather
   const summarizer = createSummarizer(gather, parts.learned, parts.resources)
   const late = createLateUnits(gather)
@@ -57,10 +62,13 @@ export function createClosing(parts: ClosingParts): Closing {
   let restarted = false
   /** A continuation is being handed on, unit by unit. */
   let splitting = false
+  const turn: Turn = { rank: 0, order: 0 }
 
   function begin(row: number, closeReason: number): void {
     const words = traceWords(open, row)
     const at = traceAt(row)
+    turn.order = words[at + TraceWord.order] as number
+    turn.rank = rankOf(row, closeReason)
     if (spansOf(open, row) === 0) {
       forgetTrace(open, row)
       return
@@ -69,6 +77,13 @@ export function createClosing(parts: ClosingParts): Closing {
     flags = words[at + TraceWord.flags] as number
     reason = (flags & TraceFlag.full) === 0 ? closeReason : CloseReason.spans
     gather.begin(open, row)
+  }
+
+  /** As the assembler chooses: what is due reason by reason; for want of room what was quiet for longest, and of those with a root. */
+  function rankOf(row: number, closeReason: number): number {
+    if (closeReason <= CloseReason.age) return closeReason
+    const rootless = touchOrder(open, row) === open.rootless ? 1 : 0
+    return 2 * touchedMs(open, row) + rootless
   }
 
   function advance(spansMax: number, nowMs: number): number {
@@ -116,7 +131,7 @@ export function createClosing(parts: ClosingParts): Closing {
     })
     closed.remember(columns.traceId, summarizer.draft, nowMs)
     counters.add('tail_traces_closed_total', 1, reason)
-    next.closed(columns, 0)
+    next.closed(columns, 0, turn)
   }
 
   function fullFlag(): number {
@@ -127,6 +142,7 @@ export function createClosing(parts: ClosingParts): Closing {
     const before = closed.find(columns.traceId, 0, nowMs)
     const known = late.markKnown(before)
     counters.add('tail_spans_duplicate_total', known)
+    if (known > 0 && next.unplaced !== undefined) dropKnown(next.unplaced)
     summarizer.ofContinuation(before, late.known)
     summarizer.draft.flags |= fullFlag()
     // Without its root or cut short, the first part may have held what lies below these spans.
@@ -137,17 +153,25 @@ export function createClosing(parts: ClosingParts): Closing {
     splitting = true
   }
 
+  function dropKnown(unplaced: NonNullable<AssembleNext['unplaced']>): void {
+    const { held, spanId } = columns
+    for (let row = 0; row < columns.n; row++) {
+      if (late.known[row] === 0) continue
+      unplaced(held[row] as number, spanId[2 * row] as number, spanId[2 * row + 1] as number, Unplaced.duplicate)
+    }
+  }
+
   /** The units first, then the rest in one. */
   function handOnLate(): number {
     if (late.takeUnit(summarizer.draft)) {
       counters.add('tail_traces_closed_total', 1, CloseReason.lateUnit)
-      next.closed(late.columns, late.contextRows)
+      next.closed(late.columns, late.contextRows, turn)
       return late.columns.n
     }
     splitting = false
+    if (late.units === 0) next.settled?.(columns)
     if (!late.takeRest()) return 0
-    const joined = next.late(late.columns)
-    counters.add('tail_spans_late_total', late.columns.n, joined ? LateResult.joined : LateResult.ignored)
+    next.late(late.columns, turn)
     return late.columns.n
   }
 
@@ -155,9 +179,11 @@ export function createClosing(parts: ClosingParts): Closing {
     begin,
     advance,
     pending: () => gather.pending() || splitting,
+    oldest: () => (gather.pending() || splitting ? columns.custody.first : Infinity),
     mark(marks) {
       if (gather.pending() || splitting) markColumns(columns, marks)
     },
-    bytes: () => gather.bytes() + late.bytes()
+    bytes: () => gather.bytes() + late.bytes(),
+    untouchedBytes: gather.untouchedBytes
   }
 }

@@ -4,6 +4,8 @@
 export interface Elapsed {
   /** Milliseconds since the first call, counting forward steps only. */
   readonly at: (nowMs: number) => number
+  /** Goes on from this moment: what lies between was nobody's time. */
+  readonly resumeAt: (nowMs: number) => void
 }
 
 export function createElapsed(): Elapsed {
@@ -14,6 +16,9 @@ export function createElapsed(): Elapsed {
       if (lastMs !== undefined && nowMs > lastMs) elapsedMs += nowMs - lastMs
       lastMs = nowMs
       return elapsedMs
+    },
+    resumeAt(nowMs) {
+      lastMs = nowMs
     }
   }
 }

@@ -1,6 +1,7 @@
-import { type TraceColumns } from '../model/spans.ts'
+import { type TraceColumns, Unplaced } from '../model/spans.ts'
 import { hashSpanId } from './id-index.ts'
-import { type OpenTraces, traceAt, traceWords, TraceWord } from './open-traces.ts'
+import { type AssembleNext } from './next.ts'
+import { type OpenTraces, traceAt, traceDoubles, traceWords, TraceWord } from './open-traces.ts'
 import { giveRow, PAGE_MASK, PAGE_SHIFT } from './pages.ts'
 import {
   EVIDENCE_WORDS,
@@ -12,7 +13,16 @@ import {
   type SpanSlab,
   SpanWord
 } from './span-slab.ts'
-import { columnBytes, createTraceColumns, moveBase, moveTimes, release, reserve, roomFor } from './trace-columns.ts'
+import {
+  COLUMN_ROW_BYTES,
+  columnBytes,
+  createTraceColumns,
+  moveBase,
+  moveTimes,
+  release,
+  reserve,
+  roomFor
+} from './trace-columns.ts'
 
 /** Scratch for more spans than this is given back when a smaller trace follows. */
 export const SCRATCH_ROWS_KEPT = 65_536
@@ -38,9 +48,11 @@ export interface Gather {
   /** Sets the mark of every row whose id hashes to this. */
   readonly markRows: (fingerprint: number, marks: Uint8Array) => void
   readonly bytes: () => number
+  /** What of them was never written to. */
+  readonly untouchedBytes: () => number
 }
 
-export function createGather(slab: SpanSlab, seed: number): Gather {
+export function createGather(slab: SpanSlab, seed: number, unplaced: AssembleNext['unplaced']): Gather {
   const columns = createTraceColumns()
   /** Slab rows in order of arrival. */
   let rows = new Uint32Array(64)
@@ -53,6 +65,8 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
   let copied = 0
   let rebased = 0
   let pending = false
+  /** Rows of the columns written since they were made: pages of the others are not in memory. */
+  let touched = 0
   /** Of the rows copied: their earliest start. An array, because a variable would be allocated anew at each change. */
   const earliest = new Float64Array(1)
 
@@ -68,8 +82,12 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
     columns.baseHi = words[at + TraceWord.base] as number
     columns.baseLo = words[at + TraceWord.base + 1] as number
     if (rows.length > SCRATCH_ROWS_KEPT && spans <= SCRATCH_ROWS_KEPT) releaseScratch()
+    if (columns.name.length < spans) touched = 0
     reserve(columns, spans, words[at + TraceWord.evidenceRows] as number)
     for (let word = 0; word < 4; word++) columns.traceId[word] = words[at + TraceWord.traceId + word] as number
+    const doubles = traceDoubles(open, trace)
+    columns.custody.first = doubles[(at + TraceWord.firstSequence) >> 1] as number
+    columns.custody.last = doubles[(at + TraceWord.lastSequence) >> 1] as number
     columns.n = 0
     if (rows.length < spans) rows = new Uint32Array(roomFor(spans))
     if (gather.fingerprints.length < spans) gather.fingerprints = new Int32Array(roomFor(spans))
@@ -82,6 +100,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
   }
 
   function releaseScratch(): void {
+    touched = 0
     release(columns)
     rows = new Uint32Array(64)
     slots = new Uint32Array(128)
@@ -118,7 +137,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
   }
 
   function copySpans(from: number, to: number): void {
-    const { spanId, parentId, startNs, endNs, name, operation, scope, resource, kind, outcome, flags } = columns
+    const { spanId, parentId, startNs, endNs, name, operation, scope, resource, kind, outcome, flags, held } = columns
     const { evidenceEnd } = columns
     const { fingerprints } = gather
     const { spans: slabSpans } = slab
@@ -141,6 +160,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
       }
       if (known !== 0) {
         gather.duplicates += 1
+        unplaced?.(words[at + SpanWord.held] as number, high, low, Unplaced.duplicate)
       } else {
         const doubles = slabSpans.doubles[row >>> PAGE_SHIFT] as Float64Array
         const meta = words[at + SpanWord.meta] as number
@@ -161,6 +181,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
         kind[n] = (meta >>> KIND_SHIFT) & 0xff
         outcome[n] = (meta >>> OUTCOME_SHIFT) & OUTCOME_MASK
         flags[n] = meta & 0xffff
+        held[n] = words[at + SpanWord.held] as number
         if (evidence !== 0) evidenceTo = copyEvidence(evidence, evidenceTo)
         evidenceEnd[n] = evidenceTo
         n += 1
@@ -170,6 +191,7 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
       giveRow(slabSpans, row)
     }
     columns.n = n
+    touched = Math.max(touched, n)
     earliest[0] = first
   }
 
@@ -227,7 +249,8 @@ export function createGather(slab: SpanSlab, seed: number): Gather {
     advance,
     find,
     markRows,
-    bytes: () => columnBytes(columns) + rows.byteLength + slots.byteLength + gather.fingerprints.byteLength
+    bytes: () => columnBytes(columns) + rows.byteLength + slots.byteLength + gather.fingerprints.byteLength,
+    untouchedBytes: () => (columns.name.length - touched) * COLUMN_ROW_BYTES
   }
   return gather
 }

@@ -1,6 +1,6 @@
 export { createAssembler } from './assembler.ts'
 export type { Assembler, AssembleTools } from './assembler.ts'
 export { assembleCounters } from './counters.ts'
-export type { AssembleNext } from './next.ts'
+export type { AssembleNext, Turn } from './next.ts'
 export { assembleSection, assembleSettings } from './settings.ts'
 export type { AssembleSettings } from './settings.ts'

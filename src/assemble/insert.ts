@@ -1,13 +1,15 @@
-import { type Resources, type SpanBatch } from '../model/spans.ts'
+import { type Resources, type SpanBatch, Unplaced } from '../model/spans.ts'
 import { type Counters } from '../runtime/counters.ts'
 import { ClosedFlag, closedFlags, type ClosedTraces } from './closed-traces.ts'
 import { type assembleCounters } from './counters.ts'
 import { type LearnedRoots } from './learned-roots.ts'
+import { type AssembleNext } from './next.ts'
 import {
   enterFirst,
   enterLast,
   findTrace,
   leave,
+  noteSequence,
   openTrace,
   type OpenTraces,
   startTrace,
@@ -36,6 +38,9 @@ import { nsBetween } from './trace-columns.ts'
 /** Differences of whole numbers below this are exact. */
 const EXACT_NS = 2 ** 53
 
+/** In place of an open trace: the span was settled before this process began. */
+const SETTLED = 2 ** 32 - 1
+
 /** Spans resolved and stored in one go; what one go touches stays in the cache. */
 const STRETCH_SPANS = 512
 
@@ -47,6 +52,7 @@ export interface InsertParts {
   readonly resources: Resources
   readonly spansPerTraceMax: number
   readonly counters: Counters<typeof assembleCounters>
+  readonly unplaced: AssembleNext['unplaced']
 }
 
 /**
@@ -57,7 +63,7 @@ export interface InsertParts {
 export type Insert = (batch: SpanBatch, from: number, nowMs: number) => number
 
 export function createInsert(parts: InsertParts): Insert {
-  const { slab, open, closed, learned, resources, spansPerTraceMax, counters } = parts
+  const { slab, open, closed, learned, resources, spansPerTraceMax, counters, unplaced } = parts
   /** The open trace of each span of a stretch; 0 = its trace takes nothing more. */
   const traces = new Uint32Array(STRETCH_SPANS)
 
@@ -76,27 +82,38 @@ export function createInsert(parts: InsertParts): Insert {
       }
       const found = findTrace(open, ids, 4 * i)
       if (found === 0 && open.rows.used === open.rows.rowsMax) return i
-      traces[i - from] = found === 0 ? openOrContinue(ids, 4 * i, nowMs) : found
+      if (found !== 0 && open.sequence > 0) noteSequence(open, found)
+      traces[i - from] = found === 0 ? openOrContinue(batch, i, nowMs) : found
     }
     return to
   }
 
-  function openOrContinue(ids: Uint32Array, at: number, nowMs: number): number {
-    const before = closed.find(ids, at, nowMs)
+  function openOrContinue({ traceId, order }: SpanBatch, row: number, nowMs: number): number {
+    const settledThrough = open.settledThrough?.(traceId, 4 * row) ?? -1
+    if (settledThrough >= open.sequence) return SETTLED
+    const before = closed.find(traceId, 4 * row, nowMs)
     if (before !== undefined && (closedFlags(before) & ClosedFlag.full) !== 0) return 0
-    const trace = openTrace(open, ids, at)
-    startTrace(open, trace, before === undefined ? 0 : TraceFlag.continuation | TraceFlag.rooted, nowMs)
+    const trace = openTrace(open, traceId, 4 * row)
+    if (order !== undefined) traceWords(open, trace)[traceAt(trace) + TraceWord.order] = order[row] as number
+    const isContinuation = before !== undefined || settledThrough >= 0
+    startTrace(open, trace, isContinuation ? TraceFlag.continuation | TraceFlag.rooted : 0, nowMs)
     return trace
   }
 
   function store(batch: SpanBatch, from: number, to: number, nowMs: number): void {
     const { spanId, parentId, startHi, startLo, endHi, endLo } = batch
-    const { name, operation, scope, resource, kind, outcome, flags, evidenceEnd } = batch
+    const { name, operation, scope, resource, kind, outcome, flags, held, evidenceEnd } = batch
     const { spans } = slab
     for (let i = from; i < to; i++) {
       const trace = traces[i - from] as number
+      if (trace === SETTLED) {
+        counters.add('tail_spans_settled_total')
+        unplaced?.(held[i] as number, spanId[2 * i] as number, spanId[2 * i + 1] as number, Unplaced.settled)
+        continue
+      }
       if (trace === 0 || !takesMore(trace)) {
         counters.add('tail_spans_over_trace_max_total')
+        unplaced?.(held[i] as number, spanId[2 * i] as number, spanId[2 * i + 1] as number, Unplaced.overLimit)
         continue
       }
       const traceWord = traceWords(open, trace)
@@ -118,6 +135,7 @@ export function createInsert(parts: InsertParts): Insert {
       if (latest - earliest >= EXACT_NS) {
         traceWord[at + TraceWord.flags] = (traceWord[at + TraceWord.flags] as number) | TraceFlag.truncated
         counters.add('tail_spans_misfit_total')
+        unplaced?.(held[i] as number, spanId[2 * i] as number, spanId[2 * i + 1] as number, Unplaced.overLimit)
         continue
       }
       const row = takeRow(spans)
@@ -138,6 +156,7 @@ export function createInsert(parts: InsertParts): Insert {
         LIVE | ((outcome[i] as number) << OUTCOME_SHIFT) | ((kind[i] as number) << KIND_SHIFT) | (flags[i] as number)
       words[span + SpanWord.previous] = traceWord[at + TraceWord.lastSpan] as number
       words[span + SpanWord.evidence] = 0
+      words[span + SpanWord.held] = held[i] as number
       traceDouble[(at + TraceWord.earliest) >> 1] = earliest
       traceDouble[(at + TraceWord.latest) >> 1] = latest
       traceWord[at + TraceWord.lastSpan] = row
@@ -150,7 +169,8 @@ export function createInsert(parts: InsertParts): Insert {
         touch(trace, nowMs, isRoot ? TraceFlag.rooted : TraceFlag.rooted | TraceFlag.rootedByHabit)
       } else if (traceDouble[(at + TraceWord.touchedMs) >> 1] !== nowMs) {
         touch(trace, nowMs, 0)
-      }
+      } else continue
+      if (batch.order !== undefined) traceWord[at + TraceWord.order] = batch.order[i] as number
     }
   }
 

@@ -46,6 +46,8 @@ export interface LateUnits {
   known: Uint8Array
   /** First rows of `columns` that are context only. */
   contextRows: number
+  /** How many there are. */
+  units: number
   /** Marks the rows that the closed trace had already, and says how many they are. */
   readonly markKnown: (record: ClosedRecord | undefined) => number
   readonly split: () => void
@@ -105,6 +107,8 @@ export function createLateUnits(gather: Gather): LateUnits {
       else first[of] = row
     }
     unitAt = 0
+    late.units = 0
+    for (let row = 0; row < source.n; row++) if ((first[row] as number) >= 0) late.units += 1
   }
 
   /** Climbs to a row whose owner is known, or to the top (a cycle has one too: where it was entered), and comes back. */
@@ -142,6 +146,7 @@ export function createLateUnits(gather: Gather): LateUnits {
     reserve(columns, rows + PRODUCERS_MAX, evidenceRows)
     columns.n = 0
     for (let word = 0; word < 4; word++) columns.traceId[word] = source.traceId[word] as number
+    Object.assign(columns.custody, source.custody, { parts: late.units })
     if (draft !== undefined) addContext(from, draft)
     late.contextRows = columns.n
     for (let row = from; row >= 0; row = next[row] as number) appendRow(columns, source, row)
@@ -196,6 +201,7 @@ export function createLateUnits(gather: Gather): LateUnits {
     columns.kind[row] = Kind.producer
     columns.outcome[row] = 0
     columns.flags[row] = 0
+    columns.held[row] = 0
     columns.evidenceEnd[row] = 0
     columns.n = row + 1
   }
@@ -204,6 +210,7 @@ export function createLateUnits(gather: Gather): LateUnits {
     columns,
     known: new Uint8Array(64),
     contextRows: 0,
+    units: 0,
     markKnown,
     split,
     takeUnit(draft) {

@@ -24,7 +24,12 @@ export const TraceWord = {
   touchedBefore: 19,
   touchedAfter: 20,
   bornBefore: 21,
-  bornAfter: 22
+  bornAfter: 22,
+  /** When the span came that moved it last. */
+  order: 23,
+  /** Doubles: sequences of the first and the last request with a span of it. */
+  firstSequence: 24,
+  lastSequence: 26
 } as const
 
 export const TraceFlag = {
@@ -57,6 +62,10 @@ export interface OpenTraces {
   readonly rooted: Order
   readonly rootless: Order
   readonly born: Order
+  /** Of the request whose spans are being added. */
+  sequence: number
+  /** While a log is read again: up to which sequence a trace's spans were settled by an earlier process; -1 = none. */
+  settledThrough: ((ids: Uint32Array, at: number) => number) | undefined
 }
 
 export function createOpenTraces(tracesMax: number, seed: number): OpenTraces {
@@ -68,7 +77,9 @@ export function createOpenTraces(tracesMax: number, seed: number): OpenTraces {
     seed,
     rooted: { first: 0, last: 0, ...touched },
     rootless: { first: 0, last: 0, ...touched },
-    born: { first: 0, last: 0, ...born }
+    born: { first: 0, last: 0, ...born },
+    sequence: 0,
+    settledThrough: undefined
   }
 }
 
@@ -120,6 +131,8 @@ export function openTrace(open: OpenTraces, ids: Uint32Array, at: number): numbe
 export function forgetTrace(open: OpenTraces, row: number): void {
   leave(open, touchOrder(open, row), row)
   leave(open, open.born, row)
+  // Free rows are told from open traces by it.
+  traceWords(open, row)[traceAt(row) + TraceWord.spans] = 0
   removeId(open.index, (traceWords(open, row)[traceAt(row) + TraceWord.hash] as number) | 0, row)
   giveRow(open.rows, row)
 }
@@ -143,8 +156,19 @@ export function startTrace(open: OpenTraces, row: number, flags: number, nowMs: 
   traceWords(open, row)[at + TraceWord.flags] = flags
   doubles[(at + TraceWord.bornMs) >> 1] = nowMs
   doubles[(at + TraceWord.touchedMs) >> 1] = nowMs
+  doubles[(at + TraceWord.firstSequence) >> 1] = open.sequence
+  doubles[(at + TraceWord.lastSequence) >> 1] = open.sequence
   enterLast(open, touchOrder(open, row), row)
   enterLast(open, open.born, row)
+}
+
+/** The request at hand has a span of this trace. */
+export function noteSequence(open: OpenTraces, row: number): void {
+  traceDoubles(open, row)[(traceAt(row) + TraceWord.lastSequence) >> 1] = open.sequence
+}
+
+export function firstSequence(open: OpenTraces, row: number): number {
+  return traceDoubles(open, row)[(traceAt(row) + TraceWord.firstSequence) >> 1] as number
 }
 
 export function spansOf(open: OpenTraces, row: number): number {
@@ -209,4 +233,19 @@ export function quietest(open: OpenTraces): number {
   if (rooted.first === 0) return rootless.first
   if (rootless.first === 0) return rooted.first
   return touchedMs(open, rootless.first) < touchedMs(open, rooted.first) ? rootless.first : rooted.first
+}
+
+/** The trace with the most spans, or 0. Looks at every row, in the order of memory. */
+export function largest(open: OpenTraces): number {
+  let row = 0
+  let most = 0
+  open.rows.words.forEach((words, page) => {
+    for (let at = TraceWord.spans; at < words.length; at += TRACE_WORDS) {
+      const spans = words[at] as number
+      if (spans <= most) continue
+      most = spans
+      row = (page << PAGE_SHIFT) + (at - TraceWord.spans) / TRACE_WORDS
+    }
+  })
+  return row
 }

@@ -1,3 +1,5 @@
+import { freeMemory } from '../runtime/free-memory.ts'
+
 export const PAGE_SHIFT = 14
 export const PAGE_MASK = (1 << PAGE_SHIFT) - 1
 const BLOCK_SHIFT = 8
@@ -5,6 +7,11 @@ const BLOCK_ROWS = 1 << BLOCK_SHIFT
 const BLOCKS_PER_PAGE = 1 << (PAGE_SHIFT - BLOCK_SHIFT)
 /** Memory of this size starts 16 bytes after a cache line (malloc's header): rows start at the next one. */
 const ALIGNED_AT = 48
+
+/** Rows that may be free in pages that are kept: half of those in use, and this many. */
+const SPARE_ROWS = 2 << PAGE_SHIFT
+const NO_WORDS = new Uint32Array(0)
+const NO_DOUBLES = new Float64Array(0)
 
 /** A block is filled again once this many of its rows are free. */
 const FREE_ROWS_MIN = BLOCK_ROWS / 4
@@ -40,6 +47,10 @@ export interface Pages {
   queued: number
   /** Blocks below this were given out at least once. */
   topBlock: number
+  /** Pages below the top that were given back. */
+  readonly vacant: number[]
+  /** The page that `releasePage` looks at next. */
+  looksAt: number
 }
 
 /** `rowWords` must be even. */
@@ -58,7 +69,9 @@ export function createPages(rowWords: number, rowsMax: number): Pages {
     queue: new Uint32Array(0),
     queueFirst: 0,
     queued: 0,
-    topBlock: 0
+    topBlock: 0,
+    vacant: [],
+    looksAt: 0
   }
 }
 
@@ -80,15 +93,17 @@ export function giveRow(pages: Pages, row: number): void {
   pages.blockFree[block] = row
   pages.blockFreeRows[block] = freeRows
   pages.used -= 1
-  if (freeRows !== FREE_ROWS_MIN) return
-  pages.queue[(pages.queueFirst + pages.queued) % pages.queue.length] = block
-  pages.queued += 1
+  if (freeRows === FREE_ROWS_MIN) enqueue(pages, block)
 }
 
 function beginBlock(pages: Pages): void {
   if (pages.queued === 0) {
-    beginNewBlock(pages)
-    return
+    const page = pages.vacant.pop()
+    if (page === undefined) {
+      beginNewBlock(pages)
+      return
+    }
+    fillVacant(pages, page)
   }
   const block = pages.queue[pages.queueFirst] as number
   pages.queueFirst = (pages.queueFirst + 1) % pages.queue.length
@@ -102,19 +117,88 @@ function beginNewBlock(pages: Pages): void {
   if (pages.topBlock === pages.words.length * BLOCKS_PER_PAGE) addPage(pages)
   const first = pages.topBlock << BLOCK_SHIFT
   const words = pages.words[first >>> PAGE_SHIFT] as Uint32Array
-  const at = (first & PAGE_MASK) * pages.rowWords
-  for (let i = 0; i < BLOCK_ROWS - 1; i++) words[at + i * pages.rowWords] = first + i + 1
+  chainBlock(pages, words, pages.topBlock)
   pages.free = first === 0 ? 1 : first
   pages.topBlock += 1
 }
 
+function chainBlock(pages: Pages, words: Uint32Array, block: number): void {
+  const first = block << BLOCK_SHIFT
+  const at = (first & PAGE_MASK) * pages.rowWords
+  for (let i = 0; i < BLOCK_ROWS - 1; i++) words[at + i * pages.rowWords] = first + i + 1
+  words[at + (BLOCK_ROWS - 1) * pages.rowWords] = 0
+}
+
 function addPage(pages: Pages): void {
-  const blocks = Math.min(BLOCKS_PER_PAGE, pages.blocksMax - pages.topBlock)
-  const words = (blocks << BLOCK_SHIFT) * pages.rowWords
+  const page = pages.words.length
+  allocatePage(pages, page)
+  if (pages.topBlock + blocksOf(pages, page) > pages.queue.length) growBlockTables(pages, Math.max(1, 2 * (page + 1)))
+}
+
+function allocatePage(pages: Pages, page: number): void {
+  const words = (blocksOf(pages, page) << BLOCK_SHIFT) * pages.rowWords
   const buffer = new ArrayBuffer(words * 4 + ALIGNED_AT)
-  pages.words.push(new Uint32Array(buffer, ALIGNED_AT, words))
-  pages.doubles.push(new Float64Array(buffer, ALIGNED_AT, words / 2))
-  if (pages.topBlock + blocks > pages.queue.length) growBlockTables(pages, Math.max(1, 2 * pages.words.length))
+  pages.words[page] = new Uint32Array(buffer, ALIGNED_AT, words)
+  pages.doubles[page] = new Float64Array(buffer, ALIGNED_AT, words / 2)
+}
+
+/** The last page may be a short one. */
+function blocksOf(pages: Pages, page: number): number {
+  return Math.min(BLOCKS_PER_PAGE, pages.blocksMax - page * BLOCKS_PER_PAGE)
+}
+
+function enqueue(pages: Pages, block: number): void {
+  pages.queue[(pages.queueFirst + pages.queued) % pages.queue.length] = block
+  pages.queued += 1
+}
+
+/** A page that was given back gets memory again, all of its rows free. */
+function fillVacant(pages: Pages, page: number): void {
+  allocatePage(pages, page)
+  const first = page * BLOCKS_PER_PAGE
+  for (let block = first; block < first + blocksOf(pages, page); block++) {
+    chainBlock(pages, pages.words[page] as Uint32Array, block)
+    pages.blockFree[block] = block << BLOCK_SHIFT
+    pages.blockFreeRows[block] = BLOCK_ROWS
+    enqueue(pages, block)
+  }
+}
+
+/**
+ * Looks at one page, the next at each call, and gives its memory back when none of its rows is in use and enough others are
+ * free: what a burst took does not stay for ever.
+ */
+export function releasePage(pages: Pages): void {
+  if (pages.words.length === 0) return
+  const page = pages.looksAt
+  pages.looksAt = (page + 1) % pages.words.length
+  if (freeRows(pages) < pages.used / 2 + SPARE_ROWS || !isUnused(pages, page)) return
+  const kept: number[] = []
+  for (let i = 0; i < pages.queued; i++) {
+    const block = pages.queue[(pages.queueFirst + i) % pages.queue.length] as number
+    if (Math.floor(block / BLOCKS_PER_PAGE) !== page) kept.push(block)
+  }
+  pages.queue.set(kept)
+  pages.queueFirst = 0
+  pages.queued = kept.length
+  pages.blockFreeRows.fill(0, page * BLOCKS_PER_PAGE, page * BLOCKS_PER_PAGE + blocksOf(pages, page))
+  freeMemory((pages.words[page] as Uint32Array).buffer)
+  pages.words[page] = NO_WORDS
+  pages.doubles[page] = NO_DOUBLES
+  pages.vacant.push(page)
+}
+
+function freeRows(pages: Pages): number {
+  return (pages.words.length - pages.vacant.length) * BLOCK_ROWS * BLOCKS_PER_PAGE - pages.used
+}
+
+/** Whether all of its blocks wait in the queue with all their rows free. Never page 0: row 0 is not given out. */
+function isUnused(pages: Pages, page: number): boolean {
+  const first = page * BLOCKS_PER_PAGE
+  for (let block = first; block < first + blocksOf(pages, page); block++) {
+    if (pages.blockFreeRows[block] !== BLOCK_ROWS) return false
+  }
+  return true
 }
 
 function growBlockTables(pages: Pages, pagesCount: number): void {

@@ -2,7 +2,7 @@ import { type SpanBatch } from '../model/spans.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { createPages, PAGE_MASK, PAGE_SHIFT, type Pages, takeRow } from './pages.ts'
 
-/** Words of a waiting span: one cache line, its last word unused. */
+/** Words of a waiting span: one cache line. */
 export const SPAN_WORDS = 16
 export const SpanWord = {
   /** A double: ns after the base of its trace. The first word also chains free rows. */
@@ -18,7 +18,8 @@ export const SpanWord = {
   meta: 12,
   /** The span of the same trace that came before it, 0 = none. */
   previous: 13,
-  evidence: 14
+  evidence: 14,
+  held: 15
 } as const
 
 /** Words of an evidence row: two doubles, the code and the next row of the same span. */

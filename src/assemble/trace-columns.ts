@@ -5,7 +5,8 @@ import { markValue } from './span-slab.ts'
 const WORD = 2 ** 32
 
 export function createTraceColumns(): TraceColumns {
-  const columns = { n: 0, traceId: new Uint32Array(4), baseHi: 0, baseLo: 0, closedBy: 0, truncated: false }
+  const custody = { first: 0, last: 0, parts: 1 }
+  const columns = { n: 0, traceId: new Uint32Array(4), custody, baseHi: 0, baseLo: 0, closedBy: 0, truncated: false }
   return Object.assign(columns, rowColumns(0), { evidence: evidenceColumns(0) })
 }
 
@@ -22,6 +23,7 @@ function rowColumns(rows: number) {
     kind: new Uint8Array(rows),
     outcome: new Uint8Array(rows),
     flags: new Uint16Array(rows),
+    held: new Uint32Array(rows),
     evidenceEnd: new Uint32Array(rows)
   }
 }
@@ -46,8 +48,10 @@ export function release(columns: TraceColumns): void {
   columns.n = 0
 }
 
+export const COLUMN_ROW_BYTES = 60
+
 export function columnBytes(columns: TraceColumns): number {
-  return columns.name.length * 56 + columns.evidence.code.length * 18
+  return columns.name.length * COLUMN_ROW_BYTES + columns.evidence.code.length * 18
 }
 
 /** High word of the time `ns` (of less than 2^53) after the one given in two words. */
@@ -81,6 +85,7 @@ export function appendRow(to: TraceColumns, source: TraceColumns, from: number):
   to.kind[row] = source.kind[from] as number
   to.outcome[row] = source.outcome[from] as number
   to.flags[row] = source.flags[from] as number
+  to.held[row] = source.held[from] as number
   let at = row === 0 ? 0 : (to.evidenceEnd[row - 1] as number)
   const end = source.evidenceEnd[from] as number
   for (let i = from === 0 ? 0 : (source.evidenceEnd[from - 1] as number); i < end; i++) {

@@ -15,6 +15,8 @@ export interface Giants {
   /** One slice of work. Returns the result when a giant is done; it holds until the next call. Throws what decomposing throws. */
   readonly step: () => Decomposition | undefined
   readonly waiting: () => boolean
+  /** Spans of those that wait. */
+  readonly spans: () => number
   readonly mark: (marks: Marks) => void
   readonly bytes: () => number
 }
@@ -27,11 +29,11 @@ export function createGiants(decomposeSliced: Slices): Giants {
   let run: Generator<undefined, Decomposition> | undefined
   /** The first of the line is decomposed, and stays there while its result is in use: its names must not be given back. */
   let done = false
-  const waitingSpans = (): number => line.reduce((sum, { copy }) => sum + copy.n, 0)
+  const spansFrom = (first: number): number => line.reduce((sum, { copy }, i) => (i < first ? sum : sum + copy.n), 0)
 
   return {
     add(trace, contextRows) {
-      if (waitingSpans() + trace.n > WAITING_SPANS_MAX) return false
+      if (spansFrom(0) + trace.n > WAITING_SPANS_MAX) return false
       line.push({ copy: copyTrace(trace), contextRows })
       return true
     },
@@ -53,6 +55,7 @@ export function createGiants(decomposeSliced: Slices): Giants {
       }
     },
     waiting: () => line.length > (done ? 1 : 0),
+    spans: () => spansFrom(done ? 1 : 0),
     mark(marks) {
       for (const { copy } of line) markTrace(viewTrace(copy), marks)
     },

@@ -4,12 +4,13 @@ import type { MetricPoints } from '../model/metric-points.ts'
 import type { Resources, TraceColumns, Wants } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import { Fault } from '../runtime/fault.ts'
+import { createSharedMemory, type SharedMemory } from '../runtime/shared-memory.ts'
 import type { Marks } from '../runtime/stage.ts'
 import type { Strings } from '../runtime/strings.ts'
 import { createEngine, type DecomposeOptions, type Engine } from './engine.ts'
 import { createSources, type Sources, sourceNames } from './evidence/index.ts'
 import { isNameAmbiguous, traitByName } from './evidence/wait-spans.ts'
-import { createInference } from './judge/inference/index.ts'
+import { createInference, losses } from './judge/inference/index.ts'
 import { createLearned, type LearnedDump } from './learned/index.ts'
 import { Trait, type TreeTools } from './cut/tree.ts'
 import { enlarge } from './scratch.ts'
@@ -17,7 +18,14 @@ import type { DecomposeSettings, Rule } from './settings.ts'
 
 export { evidenceWants } from './evidence/index.ts'
 export { describeRules } from './rules/words.ts'
-export { decomposeSection, decomposeSettings, rulesSection, type DecomposeSettings } from './settings.ts'
+export {
+  decomposeSection,
+  decomposeSettings,
+  type DecomposeSettings,
+  readRules,
+  rulesSection,
+  writeRules
+} from './settings.ts'
 export type { DecomposeOptions } from './engine.ts'
 export { createGiants, GIANT_SPANS } from './giants.ts'
 export type { LearnedDump } from './learned/index.ts'
@@ -39,7 +47,7 @@ export const decomposeCounters = {
   tail_inference_losses_total: {
     help: 'What inference had no room for: traces judged before their neighbours were known, pieces and requests forgotten too soon, suspects that there was no time for, traces that came while too much else did.',
     label: 'part',
-    values: ['traces', 'pieces', 'requests', 'suspects', 'unwatched']
+    values: losses
   }
 }
 
@@ -48,6 +56,8 @@ const WANTS_MAX = 4_096
 /** A busy service teaches more than medians need: after so many traces between two publications, only every eighth. */
 const LESSONS = 2_000
 const LESSON_SHARE = 8
+/** Traces of a file after which clocks are looked at again. */
+const CLOCKS_EVERY = 32
 /** The same for how long pieces take, of which there are more. */
 const SPREAD_SHARE = 32
 
@@ -86,7 +96,7 @@ export interface Decomposer {
   readonly take: (optionsFor: (trace: TraceColumns) => Omit<DecomposeOptions, 'contextRows'>) => Decomposition
   /** Learns from a result that was just returned, given the bands of its requests. */
   readonly learn: (result: Decomposition, bands: Uint8Array) => void
-  /** Makes what was learned count from now on; with `all`, also of requests whose neighbours may still come. */
+  /** Makes what was learned count from now on, while no other thread is at work; with `all`, also of requests whose neighbours may still come. */
   readonly publish: (all?: boolean) => void
   /** Forgets which traces it saw, not what it learned of them: before the same ones are read again. */
   readonly forget: () => void
@@ -107,13 +117,16 @@ export interface Decomposer {
  */
 export function createDecomposer(
   settings: DecomposeSettings,
-  tools: { readonly strings: Strings; readonly resources: Resources }
+  tools: { readonly strings: Strings; readonly resources: Resources; readonly memory?: SharedMemory }
 ): Decomposer {
-  const { strings, resources } = tools
-  const learned = createLearned(settings, tools)
+  const { strings, resources, memory = createSharedMemory() } = tools
+  const learned = createLearned(settings, { strings, resources, memory })
   const counters = createCounters(decomposeCounters)
   let sources = createSources(settings.rules, strings)
-  let taught = 0
+  // Whoever learns or looks at what others saw; what is published is read without.
+  const mutex = memory.mutex()
+  // Traces taught since the last publication, by all threads.
+  const taught = memory.take(Uint32Array, 1)
   // Offline: what is learned is learned once, and nothing waits meanwhile.
   const unhurried = settings.inference.waitMs === Infinity
   const inference = createInference(settings.inference, {
@@ -121,7 +134,13 @@ export function createDecomposer(
     spreads: learned.spreads,
     servers: learned.servers,
     sharedServers: learned.sharedServers,
-    runtime: learned.runtime
+    clocks: learned.clocks,
+    runtime: learned.runtime,
+    memory,
+    mutex,
+    lost(loss, count) {
+      counters.add('tail_inference_losses_total', count, loss)
+    }
   })
   let whole = engineWith(sources)
   let sliced = engineWith(sources)
@@ -145,10 +164,16 @@ export function createDecomposer(
     inference.observe(tree, cut)
   }
 
-  function countLosses(): void {
-    for (const [part, total] of inference.losses().entries()) {
-      const counted = counters.get('tail_inference_losses_total', part)
-      if (total > counted) counters.add('tail_inference_losses_total', total - counted, part)
+  function learn(result: Decomposition, bands: Uint8Array): void {
+    const lesson = (taught[0] as number) + 1
+    taught[0] = lesson
+    // Offline it is the only lesson: gaps between hosts are learned once their clocks are known.
+    if (unhurried && lesson % CLOCKS_EVERY === 0) learned.clocks.publish()
+    const busy = lesson > LESSONS
+    const { tree, cut, learn } = result === whole.result ? whole : sliced
+    if (!busy || lesson % LESSON_SHARE === 0) learn(bands)
+    if (!busy || unhurried || lesson % SPREAD_SHARE === 0) {
+      inference.learn(tree, cut, (request) => result.requests.outcome[request] === Outcome.ok)
     }
   }
 
@@ -212,21 +237,26 @@ export function createDecomposer(
       return finish(whole, options)
     },
     learn(result, bands) {
-      taught += 1
-      const busy = taught > LESSONS
-      const { tree, cut, learn } = result === whole.result ? whole : sliced
-      if (!busy || taught % LESSON_SHARE === 0) learn(bands)
-      if (!busy || unhurried || taught % SPREAD_SHARE === 0) {
-        inference.learn(tree, cut, (request) => result.requests.outcome[request] === Outcome.ok)
+      mutex.lock()
+      try {
+        learn(result, bands)
+      } finally {
+        mutex.unlock()
       }
     },
-    learnPoints: learned.runtime.consume,
+    learnPoints(points) {
+      mutex.lock()
+      try {
+        learned.runtime.consume(points)
+      } finally {
+        mutex.unlock()
+      }
+    },
     publish(all = false) {
-      taught = 0
+      taught[0] = 0
       // Offline it is the only lesson: queues are then looked for knowing how long pieces take.
       if (all) learned.spreads.publish()
       inference.teach(all)
-      countLosses()
       learned.publish()
     },
     forget: inference.forget,

@@ -76,6 +76,7 @@ export function createReport(tools: ReportTools): Report {
       return blame
     },
     missingEvidence: tools.missingEvidence.of,
+    addPathNs,
     crossings: crossings.columns,
     path,
     own: {
@@ -256,6 +257,17 @@ export function createReport(tools: ReportTools): Report {
     if (result.rootRequest < 0) return
     for (let i = 0; i < cut.pathUnits; i++) {
       if (verdict.partial[cut.pathUnit[i] as number] === 1) requests.partial[result.rootRequest] = 1
+    }
+  }
+
+  function addPathNs(ns: Float64Array): void {
+    for (let i = 0; i < cut.pathUnits; i++) {
+      const unit = cut.pathUnit[i] as number
+      for (let s = unit === 0 ? 0 : (cut.unitEnd[unit - 1] as number); s < (cut.unitEnd[unit] as number); s++) {
+        if (cut.fill[s] === Fill.peer) continue
+        const span = cut.span[s] as number
+        ns[span] = (ns[span] as number) + (cut.toNs[s] as number) - (cut.fromNs[s] as number)
+      }
     }
   }
 

@@ -3,7 +3,7 @@ import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
 import { type SwitchName, switchNames } from './judge/inference/rules/names.ts'
 import type { Rule } from './rules/rule.ts'
 
-export { rulesSection } from './rules/settings.ts'
+export { readRules, rulesSection, writeRules } from './rules/settings.ts'
 export type { Rule } from './rules/rule.ts'
 
 const inferenceSection = section({

@@ -8,7 +8,7 @@ const HISTORY = 20
 const HISTORY_MASK = 2 ** HISTORY - 1
 /** ... when more than this many of them outlived `streamAfterMs`. */
 const LONG_MIN = HISTORY / 2
-const BY_STRUCTURE = 255
+export const BY_STRUCTURE = 7
 
 /** What each row's operation is: by settings, else a stream if its requests say so, else what structure said. */
 export interface Classes {
@@ -17,6 +17,8 @@ export interface Classes {
   /** Remembers how long a request took. */
   readonly learn: (row: number, durationNs: number) => void
   readonly classOf: (row: number, structural: number) => number
+  /** The class that structure has no say in, or BY_STRUCTURE. */
+  readonly overrideOf: (row: number) => number
   readonly isLearnedStream: (row: number) => boolean
   /** A new row that was a stream before it went; its requests may say otherwise. */
   readonly beginAsStream: (row: number) => void
@@ -48,6 +50,11 @@ export function createClasses(options: ClassesOptions): Classes {
     stream[row] = bitsOf(after) > LONG_MIN ? 1 : 0
   }
 
+  function overrideOf(row: number): number {
+    if (bySettings[row] !== BY_STRUCTURE) return bySettings[row] as number
+    return stream[row] === 1 ? RequestClass.stream : BY_STRUCTURE
+  }
+
   return {
     ensureRows(rows) {
       bySettings = grown(bySettings, rows)
@@ -65,9 +72,10 @@ export function createClasses(options: ClassesOptions): Classes {
     },
     learn,
     classOf(row, structural) {
-      if (bySettings[row] !== BY_STRUCTURE) return bySettings[row] as number
-      return stream[row] === 1 ? RequestClass.stream : structural
+      const override = overrideOf(row)
+      return override === BY_STRUCTURE ? structural : override
     },
+    overrideOf,
     isLearnedStream: (row) => stream[row] === 1,
     beginAsStream(row) {
       history[row] = HISTORY_MASK

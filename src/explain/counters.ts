@@ -20,6 +20,11 @@ export const explainCounters = {
     label: 'result',
     values: ['kept', 'too_large', 'evicted']
   },
+  tail_spans_late_total: {
+    help: 'Spans that came after their trace had closed: joined to the kept trace, or ignored because it was not kept.',
+    label: 'result',
+    values: ['joined', 'ignored']
+  },
   tail_history_losses_total: {
     help: 'What history has no room for: its oldest intervals when history_bytes_max is reached, versions of services beyond a thousand a minute.',
     label: 'part',
@@ -27,4 +32,5 @@ export const explainCounters = {
   }
 } as const
 export const RetainResult = { kept: 0, tooLarge: 1, evicted: 2 } as const
+export const LateResult = { joined: 0, ignored: 1 } as const
 export const HistoryLoss = { intervals: 0, versions: 1 } as const

@@ -6,6 +6,7 @@ import { exactToNumber } from '../runtime/exact-sums.ts'
 import { grown } from './columns.ts'
 import { type Exemplars, type ExemplarRequest } from './exemplars.ts'
 import { type Counted, type Operations } from './operations.ts'
+import { type JudgedRequests, type WantedExamples } from './published-bands.ts'
 import { bucketOf } from './request-sums.ts'
 import {
   type Candidate,
@@ -30,12 +31,16 @@ export interface FoundRequests {
   readonly counted: Counted
   readonly from: number
   readonly to: number
+  /** Bands by request, of whoever judged them, and whether any of them may be kept; without, all by what is known now. */
+  readonly judged?: JudgedRequests | undefined
 }
 
 /** Looks through a trace's counted requests for a reason to keep it, and names it as exemplar when it is kept. */
 export interface Examples {
   readonly ensureRows: (rows: number) => void
   readonly consider: (operations: Operations, found: FoundRequests, nowMs: number) => void
+  /** Reused. */
+  readonly wanted: (row: number, nowMs: number) => WantedExamples
   readonly clearRow: (row: number) => void
 }
 
@@ -61,8 +66,11 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     }
     if (nowMs < (dueMs[due] as number) || !mayBeExample(candidate.band, requests.outcome[i] as number)) return false
     dueMs[due] = nowMs + usualEveryMs
+    operations.changed(candidate.row)
     return true
   }
+
+  const wanted: WantedExamples = { due: 0, floorNs: 0 }
 
   function raiseFloor(row: number, durationNs: number, nowMs: number): void {
     const due = row * BANDS + Band.none
@@ -89,13 +97,17 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
     },
     consider(operations, found, nowMs) {
       const { decomposition } = found
+      if (found.judged?.mayBeKept === false) return
       let kept: KeptTrace | undefined
       for (let i = found.from; i < found.to; i++) {
         if (!isCandidate(operations, found, i, nowMs)) continue
         const { row } = candidate
         candidate.dominantPhase = dominantPhaseOf(decomposition, i, (phase) => bodyMeanNs(operations, row, phase))
         if (!retained.wants(decomposition, candidate, nowMs)) {
-          if (candidate.band === Band.none) raiseFloor(row, decomposition.requests.durationNs[i] as number, nowMs)
+          if (candidate.band === Band.none) {
+            raiseFloor(row, decomposition.requests.durationNs[i] as number, nowMs)
+            operations.changed(row)
+          }
           continue
         }
         kept = retained.keep(decomposition, candidate, nowMs)
@@ -105,9 +117,19 @@ export function createExamples({ retained, exemplars, usualEveryMs, onKept, onTo
         }
       }
       if (kept === undefined) return
+      found.counted.kept = true
       onKept()
       exemplar.atMs = nowMs
       offerExemplars(operations, found, kept)
+    },
+    wanted(row, nowMs) {
+      const first = row * BANDS
+      wanted.due = 0
+      for (let band: number = Band.leP50; band < Band.gtP99; band++) {
+        if (nowMs >= (dueMs[first + band] as number)) wanted.due |= 1 << band
+      }
+      wanted.floorNs = nowMs >= (dueMs[first + Band.none] as number) ? -1 : (floorNs[row] as number)
+      return wanted
     },
     clearRow(row) {
       dueMs.fill(0, row * BANDS, (row + 1) * BANDS)

@@ -1,22 +1,24 @@
 import { type Budget } from '../model/budgets.ts'
-import { type Decomposition } from '../model/decomposition.ts'
-import { Band, Outcome } from '../model/requests.ts'
+import { type Decomposition, type RequestColumns } from '../model/decomposition.ts'
+import { Band, type CountedRequests, Outcome } from '../model/requests.ts'
 import { CloseReason, type Resources, type TraceColumns } from '../model/spans.ts'
 import { type TailTables } from '../model/tail.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
+import { createSharedMemory, type SharedMemory } from '../runtime/shared-memory.ts'
 import { type Stage } from '../runtime/stage.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { createAdviceSums } from './advice-table.ts'
 import { createBlameSlots } from './blame-slots.ts'
 import { createBoundaries } from './boundaries.ts'
 import { BlameBand, type BlameSums } from './blame-table.ts'
-import { explainCounters, HistoryLoss, RetainResult } from './counters.ts'
+import { explainCounters, HistoryLoss, LateResult, RetainResult } from './counters.ts'
 import { createExamples, type FoundRequests } from './examples.ts'
 import { createExemplars } from './exemplars.ts'
 import { createHistory, type History } from './history/history.ts'
 import { type Learned, readLearned } from './learned.ts'
 import { mergeTables } from './merge.ts'
 import { createCounted, createOperations } from './operations.ts'
+import { createPublishedBands, type JudgedRequests } from './published-bands.ts'
 import { createRetainedTraces } from './retained-traces.ts'
 import { type ExplainSettings } from './settings.ts'
 
@@ -26,18 +28,25 @@ export interface ExplainTables extends TailTables {
 }
 
 export interface Explainer extends Stage {
-  /** Counts a trace's requests. Returns their bands by request row; reused by the next call. */
-  readonly consume: (decomposition: Decomposition, nowMs: number) => Uint8Array
+  /**
+   * Counts a trace's requests, as `judged` by whoever decomposed it or else by the thresholds of now. Returns what was found of
+   * them; reused by the next call.
+   */
+  readonly consume: (decomposition: Decomposition, nowMs: number, judged?: JudgedRequests) => CountedRequests
   /** The same for a giant: yields after each `slice` requests, and other traces may be counted meanwhile. One at a time. */
   readonly consumeSliced: (
     decomposition: Decomposition,
     nowMs: number,
-    slice: number
-  ) => Generator<undefined, Uint8Array>
+    how: { readonly slice: number; readonly judged?: JudgedRequests }
+  ) => Generator<undefined, CountedRequests>
+  /** The bands of a trace's requests by what was published at the last tick; as `createPublishedBands` says in other threads. */
+  readonly judge: (requests: RequestColumns) => JudgedRequests
+  /** When the newest row was made that requests of this trace, the last one counted, went to. */
+  readonly newestRowMs: (decomposition: Decomposition) => number
   /** The bands that the requests of a trace seen before have by the present thresholds; counts nothing. */
   readonly bandsOf: (decomposition: Decomposition) => Uint8Array
-  /** Joins late spans to their trace where it is kept and has room; false where not. */
-  readonly late: (trace: TraceColumns) => boolean
+  /** Late spans: they join their trace where it is kept and has room. */
+  readonly late: (trace: TraceColumns) => void
   readonly tables: ExplainTables
   readonly history: History
   readonly counters: Counters<typeof explainCounters>
@@ -45,10 +54,14 @@ export interface Explainer extends Stage {
   readonly learned: () => Learned
   /** From now on thresholds and streams are these; nothing more is learned. Throws BAD_FILE. */
   readonly load: (learned: unknown) => void
+  /** What `judge` says from now on; a part of every tick. */
+  readonly publishBands: (nowMs: number) => void
   /** Other budgets from now on. Counters stay where operation, target and threshold do. */
   readonly setBudgets: (budgets: readonly Budget[]) => void
   /** Begins where an earlier process ended: thresholds hold until own requests say otherwise. Throws BAD_FILE. */
   readonly begin: (learned: unknown, nowMs: number) => void
+  /** Gives up kept traces until so many bytes are free. */
+  readonly relieve: (bytesToFree: number) => void
   /** Adds up what another explainer counted. */
   readonly merge: (from: ExplainTables, strings: Strings, nowMs: number) => void
 }
@@ -56,9 +69,12 @@ export interface Explainer extends Stage {
 export interface ExplainTools {
   readonly strings: Strings
   readonly resources: Resources
+  /** Where bands are published; own memory without. */
+  readonly memory?: SharedMemory
 }
 
-export function createExplainer(settings: ExplainSettings, { strings, resources }: ExplainTools): Explainer {
+export function createExplainer(settings: ExplainSettings, tools: ExplainTools): Explainer {
+  const { strings, resources } = tools
   const counters = createCounters(explainCounters)
   const onTrace = (result: number) => (): void => {
     counters.add('tail_retained_traces_total', 1, result)
@@ -87,9 +103,12 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
     }
   })
   const advice = createAdviceSums(settings.windowMs)
+  const bands = createPublishedBands(settings, tools.memory ?? createSharedMemory())
   const operations = createOperations(settings, {
     strings,
     counters,
+    bands,
+    wanted: examples.wanted,
     onRows(rows) {
       examples.ensureRows(rows)
       advice.ensureRows(rows)
@@ -115,6 +134,7 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
 
   const counted = createCounted()
   const countedSliced = createCounted()
+  let lastCounted = counted
 
   /** Only the root's body and tail are blamed; what lies between says nothing about the difference. */
   function chargeRoot(decomposition: Decomposition, { row, band, weight }: typeof counted, nowMs: number): void {
@@ -131,7 +151,7 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
   function countRequests(found: FoundRequests, nowMs: number): void {
     const { decomposition, from, to } = found
     const { requests, rootRequest, trace } = decomposition
-    operations.count(requests, found, nowMs)
+    operations.count(requests, { counted: found.counted, from, to, bands: found.judged?.bands }, nowMs)
     for (let i = from; i < to; i++) history.see(trace.resource[requests.span[i] as number] as number)
     const rootIsHere = from <= rootRequest && rootRequest < to
     if (rootIsHere && operations.hasRow(requests, found.counted, rootRequest)) {
@@ -145,25 +165,29 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
     if (trace.closedBy === CloseReason.lateUnit) retained.late(trace)
   }
 
-  function consume(decomposition: Decomposition, nowMs: number): Uint8Array {
+  function consume(decomposition: Decomposition, nowMs: number, judged?: JudgedRequests): CountedRequests {
     joinKept(decomposition)
-    const found = { decomposition, counted, from: 0, to: decomposition.requests.n }
+    counted.kept = false
+    lastCounted = counted
+    const found = { decomposition, counted, from: 0, to: decomposition.requests.n, judged }
     countRequests(found, nowMs)
     // Not of giants: one of them must not outvote everyone else, nor block.
     advice.count(operations, found, nowMs)
     boundaries.count(decomposition, { counted, from: 0, to: decomposition.crossings.n }, nowMs)
-    return counted.band
+    return counted
   }
 
   function* consumeSliced(
     decomposition: Decomposition,
     nowMs: number,
-    slice: number
-  ): Generator<undefined, Uint8Array> {
+    { slice, judged }: { readonly slice: number; readonly judged?: JudgedRequests }
+  ): Generator<undefined, CountedRequests> {
     joinKept(decomposition)
+    countedSliced.kept = false
     const { n } = decomposition.requests
     for (let from = 0; from < n; from += slice) {
-      countRequests({ decomposition, counted: countedSliced, from, to: Math.min(n, from + slice) }, nowMs)
+      const to = Math.min(n, from + slice)
+      countRequests({ decomposition, counted: countedSliced, from, to, judged }, nowMs)
       yield
     }
     const crossings = decomposition.crossings.n
@@ -171,7 +195,8 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
       boundaries.count(decomposition, { counted: countedSliced, from, to: Math.min(crossings, from + slice) }, nowMs)
       yield
     }
-    return countedSliced.band
+    lastCounted = countedSliced
+    return countedSliced
   }
 
   const tables: ExplainTables = {
@@ -195,12 +220,23 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
     counters,
     consume,
     consumeSliced,
+    newestRowMs({ requests }) {
+      let newest = -Infinity
+      for (let i = 0; i < requests.n; i++) {
+        newest = Math.max(newest, operations.table.createdMs[lastCounted.row[i] as number] as number)
+      }
+      return newest
+    },
     bandsOf: ({ requests }) => operations.bandsOf(requests),
-    late: retained.late,
+    late(trace) {
+      counters.add('tail_spans_late_total', trace.n, retained.late(trace) ? LateResult.joined : LateResult.ignored)
+    },
+    judge: bands.judge,
     learned: operations.learned,
     load(learned) {
       operations.load(readLearned(learned))
     },
+    publishBands: operations.publish,
     setBudgets: operations.setBudgets,
     begin(learned, nowMs) {
       operations.begin(readLearned(learned), nowMs)
@@ -208,6 +244,7 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
     merge(from, fromStrings, nowMs) {
       mergeTables({ operations, blame, advice, boundaries, strings }, { tables: from, strings: fromStrings }, nowMs)
     },
+    relieve: retained.relieve,
     tick(nowMs) {
       operations.tick(nowMs)
       blame.tick(nowMs)
@@ -229,7 +266,7 @@ export function createExplainer(settings: ExplainSettings, { strings, resources 
     memory() {
       const { rows, sketches, budgets } = operations.bytes()
       return {
-        explain_rows: rows + exemplars.bytes() + advice.bytes(),
+        explain_rows: rows + exemplars.bytes() + advice.bytes() + bands.bytes(),
         explain_boundaries: boundaries.bytes(),
         explain_sketches: sketches,
         explain_budgets: budgets,

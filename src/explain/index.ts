@@ -6,6 +6,7 @@ export { explainCounters } from './counters.ts'
 export { createDurationStore, type DurationStore } from './exact-quantiles.ts'
 export { createExplainer, type Explainer, type ExplainTables, type ExplainTools } from './explainer.ts'
 export { type Learned as ExplainLearned } from './learned.ts'
+export { createPublishedBands, type JudgedRequests, type PublishedBands } from './published-bands.ts'
 export { budgetsSection, explainSection, explainSettings, type ExplainSettings } from './settings.ts'
 export {
   type BlameSummary,

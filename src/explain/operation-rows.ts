@@ -34,6 +34,8 @@ export interface OperationRows {
   readonly sweep: (nowMs: number, count: number, visit: (row: number) => void) => void
   /** Asks again which rows are pinned. */
   readonly repin: () => void
+  /** All rows but those of budgets are taken. */
+  readonly isFull: () => boolean
   readonly bytes: () => number
 }
 
@@ -180,6 +182,7 @@ export function createOperationRows(options: OperationRowsOptions): OperationRow
         enter(row, pinOf(table.service[row] as number, table.operation[row] as number))
       }
     },
+    isFull: () => used >= operationsMax,
     bytes: () => pins.length + index.bytes() + heldBy.size * 32 + free.length * 8
   }
 }

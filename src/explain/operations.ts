@@ -1,15 +1,17 @@
 import { type RequestColumns } from '../model/decomposition.ts'
-import { Band, QUANTILES, RequestClass, Sampling } from '../model/requests.ts'
+import { Band, type CountedRequests, QUANTILES, RequestClass, Sampling } from '../model/requests.ts'
 import { type ServiceSampling } from '../model/tail.ts'
 import { type Counters } from '../runtime/counters.ts'
 import { SKETCH_BINS, sketchBin } from '../runtime/sketch.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { createBudgets, type Budgets } from './budgets/index.ts'
-import { createClasses } from './classes.ts'
+import { BY_STRUCTURE, createClasses } from './classes.ts'
 import { type explainCounters } from './counters.ts'
 import { type Learned } from './learned.ts'
 import { createLoadedLearning, type LoadedLearning } from './loaded-learning.ts'
+import { BandFlag, type PublishedBands, type WantedExamples } from './published-bands.ts'
+import { grown } from './columns.ts'
 import { createOperationRows } from './operation-rows.ts'
 import {
   clearOperationRow,
@@ -27,11 +29,15 @@ import { createThresholds } from './thresholds.ts'
 
 /** Rows looked at in one tick. */
 const SWEEP_ROWS = 512
+const NOTHING = 0
+const PUBLISHED = 128
 
 /** Where each request of one trace was counted; reused for the next. */
-export interface Counted {
+export interface Counted extends CountedRequests {
   row: Uint32Array
   band: Uint8Array
+  over: Uint8Array
+  kept: boolean
   class: Uint8Array
   weight: Float64Array
 }
@@ -40,6 +46,8 @@ export function createCounted(): Counted {
   return {
     row: new Uint32Array(64),
     band: new Uint8Array(64),
+    over: new Uint8Array(64),
+    kept: false,
     class: new Uint8Array(64),
     weight: new Float64Array(64)
   }
@@ -50,6 +58,7 @@ function ensureCounted(counted: Counted, n: number): void {
   const size = Math.max(n, counted.row.length * 2)
   counted.row = new Uint32Array(size)
   counted.band = new Uint8Array(size)
+  counted.over = new Uint8Array(size)
   counted.class = new Uint8Array(size)
   counted.weight = new Float64Array(size)
 }
@@ -59,6 +68,8 @@ export interface CountOrder {
   readonly counted: Counted
   readonly from: number
   readonly to: number
+  /** Bands by request, of whoever judged them; without, by the thresholds of now. */
+  readonly bands?: Uint8Array | undefined
 }
 
 /** Everything that is kept per operation and found from its requests alone. */
@@ -76,6 +87,8 @@ export interface Operations {
   readonly find: (service: number, operation: number) => number
   /** The operation's row, a new one if it may have it, else OTHER_ROW. */
   readonly take: (service: number, operation: number, nowMs: number) => number
+  /** What is published of the row is out of date. */
+  readonly changed: (row: number) => void
   /** Adds a count to the sketch of a row's durations. */
   readonly addToSketch: (row: number, bin: number, weight: number) => void
   readonly samplings: () => readonly ServiceSampling[]
@@ -84,6 +97,8 @@ export interface Operations {
   readonly load: (learned: Learned) => void
   /** Rows begin with these for a window's length from `nowMs` on, and then learn. */
   readonly begin: (learned: Learned, nowMs: number) => void
+  /** Publishes the rows that changed. */
+  readonly publish: (nowMs: number) => void
   readonly tick: (nowMs: number) => void
   readonly mark: (marks: Marks) => void
   readonly bytes: () => { rows: number; sketches: number; budgets: number }
@@ -92,6 +107,9 @@ export interface Operations {
 export interface OperationsTools {
   readonly strings: Strings
   readonly counters: Counters<typeof explainCounters>
+  readonly bands: PublishedBands
+  /** Which requests of a row may be examples. */
+  readonly wanted: (row: number, nowMs: number) => WantedExamples
   /** Columns beside the table must have this many rows. */
   readonly onRows: (rows: number) => void
   /** A row is about to be cleared. */
@@ -99,7 +117,7 @@ export interface OperationsTools {
 }
 
 export function createOperations(settings: ExplainSettings, tools: OperationsTools): Operations {
-  const { strings, counters } = tools
+  const { strings, counters, bands } = tools
   const onOverflow = (): void => {
     counters.add('tail_sketch_overflow_total')
   }
@@ -114,7 +132,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
   const table = createOperationTable(sketch)
   const { windowMs, sketchBytesMax } = settings
   const target = (): Float64Array => table.thresholdNs
-  const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow })
+  const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow, onChanged: changed })
   const classes = createClasses({ rules: settings.classes, streamAfterMs: settings.streamAfterMs, strings })
   const samplings = createServiceSamplings(settings.samplings, strings)
   const budgets = createBudgets(settings, { strings, counters, operations: table })
@@ -133,6 +151,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       ensureRows(count)
     },
     onTaken(row, nowMs) {
+      changed(row)
       const [service, operation] = [table.service[row] as number, table.operation[row] as number]
       services[row] = samplings.hold(service)
       classes.onTaken(row, service, operation)
@@ -141,6 +160,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       else if (earlier !== undefined && nowMs < earlier.untilMs) beginRow(earlier.learning, row)
     },
     onFree(row) {
+      changed(row)
       tools.onFree(row)
       budgets.onFree(row)
       samplings.release(services[row] as SampledService)
@@ -150,6 +170,84 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       clearOperationRow(table, row)
     }
   })
+
+  /** Rows to publish at the next tick, each once. */
+  const changedRows: number[] = []
+  let isChanged = new Uint8Array(0)
+  /** What each row is published as; NOTHING without. */
+  let publishedFlags = new Uint8Array(0)
+  let publishedService = new Uint32Array(0)
+  let publishedOperation = new Uint32Array(0)
+
+  function changed(row: number): void {
+    if (isChanged[row] === 1) return
+    if (row >= isChanged.length) {
+      const rows = table.live.length
+      isChanged = grown(isChanged, rows)
+      publishedFlags = grown(publishedFlags, rows)
+      publishedService = grown(publishedService, rows)
+      publishedOperation = grown(publishedOperation, rows)
+    }
+    isChanged[row] = 1
+    changedRows.push(row)
+  }
+
+  function publish(nowMs: number): void {
+    for (const row of changedRows) {
+      isChanged[row] = 0
+      publishRow(row, nowMs)
+    }
+    changedRows.length = 0
+    bands.setFull(rows.isFull())
+  }
+
+  function publishRow(row: number, nowMs: number): void {
+    const [service, operation] = [table.service[row] as number, table.operation[row] as number]
+    const isSame = service === publishedService[row] && operation === publishedOperation[row]
+    const live = table.live[row] === 1
+    if (publishedFlags[row] !== NOTHING && !(live && isSame)) {
+      // Another row may have the name by now.
+      if (rows.find(publishedService[row] as number, publishedOperation[row] as number) < 0)
+        bands.delete(publishedService[row] as number, publishedOperation[row] as number)
+      publishedFlags[row] = NOTHING
+    }
+    if (!live) return
+    const { due, floorNs } = tools.wanted(row, nowMs)
+    const flags = flagsOf(row)
+    const thresholdNs = table.thresholdNs.subarray(row * QUANTILES, (row + 1) * QUANTILES)
+    bands.set(service, operation, { thresholdNs, flags: flags | (due * BandFlag.dueFirst), floorNs })
+    publishedService[row] = service
+    publishedOperation[row] = operation
+    publishedFlags[row] = flags | PUBLISHED
+  }
+
+  /** What is known of operations that have no row yet holds from their first request on. */
+  function publishEarlier(learning: LoadedLearning): void {
+    for (const { service, operation } of learning.learned.thresholds) {
+      const [serviceId, operationId] = [strings.internText(service), strings.internText(operation)]
+      if (rows.find(serviceId, operationId) >= 0) continue
+      const flags = learning.isStream(serviceId, operationId) ? RequestClass.stream : BY_STRUCTURE
+      bands.set(serviceId, operationId, {
+        thresholdNs: learning.thresholdsOf(serviceId, operationId),
+        flags,
+        floorNs: -1
+      })
+    }
+  }
+
+  function forgetEarlier(learning: LoadedLearning): void {
+    for (const { service, operation } of learning.learned.thresholds) {
+      const [serviceId, operationId] = [strings.internText(service), strings.internText(operation)]
+      if (rows.find(serviceId, operationId) < 0) bands.delete(serviceId, operationId)
+    }
+  }
+
+  /** Without the examples that are due. */
+  function flagsOf(row: number): number {
+    const { fixed, seen } = services[row] as SampledService
+    const chosen = (fixed ?? seen) === Sampling.tail ? BandFlag.tailSampled : 0
+    return classes.overrideOf(row) | chosen | (fixed === undefined ? 0 : BandFlag.samplingFixed)
+  }
 
   function ensureRows(count: number): void {
     thresholds.ensureRows(count)
@@ -172,8 +270,9 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     table.thresholdNs.set(learning.thresholdsOf(service, operation), row * QUANTILES)
   }
 
-  const booking: Booking = { row: 0, band: 0, weight: 1 }
+  const booking: Booking & { over: boolean } = { row: 0, band: 0, weight: 1, over: false }
   let bookedClass = 0
+  let givenBands: Uint8Array | undefined
 
   /** Class, weight and band of request i in booking's row, its own. True when its duration joined the window, which is first. */
   function judge(requests: RequestColumns, i: number, bin: number, nowMs: number): boolean {
@@ -191,13 +290,15 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     const banded = requestClass <= RequestClass.message && sampling !== Sampling.tail
     const inWindow = banded && fixed === undefined
     if (inWindow) thresholds.observe(row, bin, booking.weight)
-    booking.band = banded ? bandOf(table.thresholdNs, row, ns) : Band.none
-    if (banded) budgets.count(requests, i, booking)
+    booking.band = banded ? (givenBands?.[i] ?? bandOf(table.thresholdNs, row, ns)) : Band.none
+    if ((flagsOf(row) | PUBLISHED) !== publishedFlags[row]) changed(row)
+    booking.over = banded && budgets.count(requests, i, booking)
     return inWindow
   }
 
-  function count(requests: RequestColumns, { counted, from, to }: CountOrder, nowMs: number): void {
+  function count(requests: RequestColumns, { counted, from, to, bands }: CountOrder, nowMs: number): void {
     ensureCounted(counted, requests.n)
+    givenBands = bands
     thresholds.advance(nowMs)
     budgets.advance(nowMs)
     for (let i = from; i < to; i++) {
@@ -209,6 +310,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
         counters.add('tail_series_overflow_total')
         booking.weight = requests.weight[i] as number
         booking.band = Band.none
+        booking.over = false
         bookedClass = requests.class[i] as number
         table.lastSeenMs[row] = nowMs
       } else inWindow = judge(requests, i, bin, nowMs)
@@ -216,6 +318,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       bookRequest(table, requests, i, booking)
       counted.row[i] = row
       counted.band[i] = booking.band
+      counted.over[i] = booking.over ? 1 : 0
       counted.class[i] = bookedClass
       counted.weight[i] = booking.weight
     }
@@ -270,6 +373,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     bandsOf,
     find: rows.find,
     take: rows.take,
+    changed,
     addToSketch(row, bin, weight) {
       if (!totals.add(row, bin, weight)) onOverflow()
     },
@@ -277,16 +381,30 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     learned,
     load(given) {
       fixed = createLoadedLearning(given, strings)
-      for (let row = 1; row < table.rows; row++) if (table.live[row] === 1) applyFixed(fixed, row)
+      for (let row = 1; row < table.rows; row++) {
+        if (table.live[row] === 0) continue
+        applyFixed(fixed, row)
+        changed(row)
+      }
     },
     begin(given, nowMs) {
       earlier = { learning: createLoadedLearning(given, strings), untilMs: nowMs + windowMs }
+      publishEarlier(earlier.learning)
     },
+    publish,
     tick(nowMs) {
       thresholds.advance(nowMs)
       budgets.advance(nowMs)
-      if (earlier !== undefined && nowMs >= earlier.untilMs) earlier = undefined
-      rows.sweep(nowMs, SWEEP_ROWS, fixed === undefined ? thresholds.settle : keepAsIs)
+      if (earlier !== undefined && nowMs >= earlier.untilMs) {
+        forgetEarlier(earlier.learning)
+        earlier = undefined
+      }
+      rows.sweep(nowMs, SWEEP_ROWS, (row) => {
+        // Fixed thresholds do not move with time.
+        if (fixed === undefined) thresholds.settle(row)
+        changed(row)
+      })
+      publish(nowMs)
     },
     mark(marks) {
       for (let row = 0; row < table.rows; row++) {
@@ -303,8 +421,4 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       budgets: budgets.bytes()
     })
   }
-}
-
-function keepAsIs(): void {
-  // Fixed thresholds do not move with time.
 }

@@ -69,6 +69,8 @@ export interface RetainedTraces {
   readonly of: (row: number) => RetainedTrace[]
   readonly dropRow: (row: number) => void
   readonly mark: (marks: Marks) => void
+  /** Gives up the longest kept until so many bytes are free. */
+  readonly relieve: (bytesToFree: number) => void
   readonly bytes: () => number
 }
 
@@ -113,10 +115,10 @@ export function createRetainedTraces(options: RetainedOptions): RetainedTraces {
   }
 
   /** Second chances: the only example of a cause moves to the back, then an operation's only one, until nothing else is left. */
-  function makeRoom(needed: number, except?: KeptTrace): void {
+  function makeRoom(needed: number, except?: KeptTrace, bytesMax = options.retainedBytesMax): void {
     let looks = Math.min(traces.size, LOOKED_AT_MAX)
     let chances = traces.size
-    while (bytes + needed > options.retainedBytesMax) {
+    while (bytes + needed > bytesMax) {
       const oldest = traces.values().next().value
       if (oldest === undefined) return
       const isSpared = looks > 0 ? isOnlyOfItsCause(oldest) : chances > 0 && isOnlyExample(oldest)
@@ -227,6 +229,9 @@ export function createRetainedTraces(options: RetainedOptions): RetainedTraces {
     },
     mark(marks) {
       for (const kept of traces.values()) markTrace(viewTrace(kept.copy), marks)
+    },
+    relieve(bytesToFree) {
+      makeRoom(0, undefined, Math.max(0, bytes - bytesToFree))
     },
     bytes: () => bytes
   }

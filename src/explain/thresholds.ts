@@ -55,6 +55,8 @@ export interface ThresholdsOptions {
   /** The column to write to; it may be replaced when rows grow. */
   readonly target: () => Float64Array
   readonly onOverflow: () => void
+  /** The row has other thresholds. */
+  readonly onChanged: (row: number) => void
 }
 
 export function createThresholds(options: ThresholdsOptions): Thresholds {
@@ -71,11 +73,13 @@ export function createThresholds(options: ThresholdsOptions): Thresholds {
     for (let i = 0; i < SLICES; i++) sketches.addTo(row * SLICES + i, scratch)
     writeQuantiles(scratch, quantiles, options.target(), row * QUANTILES)
     state[row * STATE_CELLS + FOUND_FROM] = state[row * STATE_CELLS + REQUESTS] as number
+    options.onChanged(row)
   }
 
   function forget(row: number): void {
     options.target().fill(NaN, row * QUANTILES, (row + 1) * QUANTILES)
     state[row * STATE_CELLS + FOUND_FROM] = 0
+    options.onChanged(row)
   }
 
   function dropSlice(row: number, index: number): void {

@@ -334,6 +334,16 @@ export const learnedAnswer = {
 
 export const healthAnswer = {
   description: 'The process lives',
-  ...record({ status: text, version: text, uptime_seconds: { type: 'number' } })
+  ...record({
+    status: text,
+    version: text,
+    uptime_seconds: { type: 'number' },
+    warnings: { type: 'array', items: text, description: 'What an operator should know at once' },
+    refusing: {
+      type: 'array',
+      items: text,
+      description: 'Why senders are told to come back later; empty when they are not'
+    }
+  })
 } as const
 export const readyAnswer = { description: 'Whether spans are taken', ...record({ status: text }) } as const

@@ -5,7 +5,7 @@ import { createCounters, type Counters } from '../runtime/counters.ts'
 import { addApi } from './api.ts'
 import { errorAnswer, healthAnswer, readyAnswer } from './api-schemas.ts'
 import { exposeCounters } from './counters.ts'
-import { createDurationHistogram } from './duration-histogram.ts'
+import { createDurationHistogram } from '../runtime/duration-histogram.ts'
 import { createExposition } from './exposition.ts'
 import { addHistoryApi } from './history-api.ts'
 import { contentTypes } from './negotiate.ts'
@@ -13,6 +13,7 @@ import { counterFamilies, ownFamilies, type OwnDurations } from './own-families.
 import { addPageApi } from './page-api.ts'
 import { addPage, addRunbooks } from './page-files.ts'
 import { createProcessMetrics } from './process-metrics.ts'
+import { addGuard } from './guarded.ts'
 import { createScraper, type Scraper } from './scrape.ts'
 import { createTextSender } from './send-text.ts'
 import { createServer } from './server.ts'
@@ -42,6 +43,8 @@ export interface Exposer {
   readonly close: (graceMs: number) => Promise<void>
   /** Tells how long an export request took from its whole body to its answer. */
   readonly observeIngestMs: (ms: number) => void
+  /** Tells how long a sync of the segment log took. */
+  readonly observeLogSyncMs: (ms: number) => void
   readonly counters: Counters<typeof exposeCounters>
   readonly app: FastifyInstance
 }
@@ -61,10 +64,12 @@ export function createExposer(
       openmetrics: createDurationHistogram(),
       protobuf: createDurationHistogram()
     },
-    ingest: createDurationHistogram()
+    ingest: createDurationHistogram(),
+    logSync: createDurationHistogram()
   }
   const nameOf = tools.strings.text
   const processMetrics = createProcessMetrics()
+  let draining = false
   const scraper = createScraper({
     settings,
     tools,
@@ -75,14 +80,15 @@ export function createExposer(
       ...counterFamilies([...sources.counters, counters]),
       ...(await processMetrics())
     ],
+    begins: () => sources.scrape?.(draining) ?? (() => undefined),
     observeMs: (format, ms) => {
       durations.scrape[format].observe(ms)
     },
     turn
   })
-  const app = createServer(settings, tools.log, sources.version)
+  const app = createServer(settings, tools, sources.version)
+  addGuard(app, tools.guard, counters)
   const sendText = createTextSender(turn)
-  let draining = false
   app.after(() => {
     addMetrics(app, scraper)
     addApi(app, settings, sources, { strings: tools.strings, sendText })
@@ -113,6 +119,7 @@ export function createExposer(
       await closed
     },
     observeIngestMs: durations.ingest.observe,
+    observeLogSyncMs: durations.logSync.observe,
     counters,
     app
   }
@@ -138,14 +145,16 @@ function addMetrics(app: FastifyInstance, scraper: Scraper): void {
 
 function addHealth(
   app: FastifyInstance,
-  { version, startedMs }: ExposeSources,
+  { version, startedMs, pressure, warnings }: ExposeSources,
   nowMs: () => number,
   ready: () => boolean
 ): void {
   app.get('/healthz', { schema: { summary: 'Whether the process lives', response: { 200: healthAnswer } } }, () => ({
     status: 'ok',
     version,
-    uptime_seconds: (nowMs() - startedMs) / 1e3
+    uptime_seconds: (nowMs() - startedMs) / 1e3,
+    refusing: pressure().causes,
+    warnings: warnings?.() ?? []
   }))
   app.get(
     '/readyz',

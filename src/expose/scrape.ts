@@ -17,6 +17,8 @@ export interface ScraperParts {
   readonly exposition: Exposition
   /** The series beside the tables, as they are now. */
   readonly families: () => Promise<readonly SampledFamily[]>
+  /** Told when a scrape begins, and by what it gives when all of it was sent. */
+  readonly begins: () => () => void
   readonly observeMs: (format: Format, ms: number) => void
   readonly turn: Turn
 }
@@ -52,14 +54,18 @@ export function createScraper(parts: ScraperParts): Scraper {
     }
     running += 1
     begun += 1
-    const scrape = watch(reply, format, begun)
+    const scrape = watch(reply, format, { number: begun, served: parts.begins() })
     const slices = sliceStream(exposition(format, await families()), parts.turn)
     scrape.cutsOff(slices)
     return reply.headers(headers).send(gzip ? gzipped(slices) : slices)
   }
 
   /** Counts how the scrape ends, and ends it when its reader is too slow. */
-  function watch(reply: FastifyReply, format: Format, number: number): { cutsOff: (slices: Readable) => void } {
+  function watch(
+    reply: FastifyReply,
+    format: Format,
+    { number, served }: { readonly number: number; readonly served: () => void }
+  ): { cutsOff: (slices: Readable) => void } {
     const startMs = tools.nowMs()
     let source: Readable | undefined
     let reason: number = CutReason.reader
@@ -76,6 +82,7 @@ export function createScraper(parts: ScraperParts): Scraper {
         counters.add('tail_scrapes_cut_total', 1, failure ? reason : CutReason.fault)
         return
       }
+      served()
       counters.add('tail_scrapes_total', 1, formats.indexOf(format))
       parts.observeMs(format, tools.nowMs() - startMs)
       const ended = waiting.filter(({ after }) => number > after)

@@ -1,10 +1,12 @@
 import { budgetResults } from '../model/budgets.ts'
+import { attempts, deliveries } from '../model/forwarding.ts'
 import { advices } from '../model/advice.ts'
 import { boundaryBands, boundaryComponents } from '../model/boundaries.ts'
 import { bands, outcomes, quantiles, samplings } from '../model/requests.ts'
 import { patterns } from '../model/patterns.ts'
 import { grades, phases } from '../model/phases.ts'
 import { languages } from '../model/spans.ts'
+import { pressureCauses } from '../runtime/pressure.ts'
 
 export type SeriesType = 'counter' | 'gauge' | 'histogram' | 'unknown'
 
@@ -191,8 +193,23 @@ export const series = {
     name: 'tail_memory_bytes',
     type: 'gauge',
     unit: 'bytes',
-    help: 'Memory held by each part of the pipeline.',
+    help: 'Memory of the process by what it is held for. The parts add up to its resident memory.',
     labels: ['part']
+  },
+  memoryLimit: {
+    name: 'tail_memory_limit_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'What the process may use (memory_limit). From 80 % on requests are refused, above 95 % traces are closed early.',
+    labels: []
+  },
+  underPressure: {
+    name: 'tail_under_pressure',
+    type: 'gauge',
+    unit: '',
+    help: '1 while requests are refused for this cause, else 0.',
+    labels: ['cause'],
+    values: { cause: pressureCauses }
   },
   scrapeDuration: {
     name: 'tail_scrape_duration_seconds',
@@ -207,6 +224,92 @@ export const series = {
     unit: 'seconds',
     help: 'Time from the whole body of an export request to its answer.',
     labels: []
+  },
+  logSegments: {
+    name: 'tail_log_segments',
+    type: 'gauge',
+    unit: '',
+    help: 'Files of the segment log.',
+    labels: []
+  },
+  logBytes: {
+    name: 'tail_log_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes of them.',
+    labels: []
+  },
+  logDegraded: {
+    name: 'tail_log_degraded',
+    type: 'gauge',
+    unit: '',
+    help: '1 while the segment log cannot be written: what is taken is in memory only, or refused.',
+    labels: []
+  },
+  logSyncDuration: {
+    name: 'tail_log_sync_duration_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How long the disk took to make what was written durable.',
+    labels: []
+  },
+  forwardSpans: {
+    name: 'tail_forward_spans_total',
+    type: 'counter',
+    unit: '',
+    help: 'Spans by destination and what became of them: sent; rejected by a partial success; refused for good; given up after forward.retry; dropped because the queue was full, or at shutdown; lost because the disk did not give them back.',
+    labels: ['destination', 'result'],
+    values: { result: deliveries }
+  },
+  forwardRequests: {
+    name: 'tail_forward_requests_total',
+    type: 'counter',
+    unit: '',
+    help: 'Requests to a destination by its answer: taken, later (sent again after a pause), never.',
+    labels: ['destination', 'result'],
+    values: { result: attempts }
+  },
+  forwardQueue: {
+    name: 'tail_forward_queue_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Requests that wait for a destination or are under way.',
+    labels: ['destination']
+  },
+  forwardQueueMax: {
+    name: 'tail_forward_queue_max_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'What may wait for a destination at most.',
+    labels: ['destination']
+  },
+  forwardDisk: {
+    name: 'tail_forward_queue_disk_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Files of the queue of a destination, unless durability is off.',
+    labels: ['destination']
+  },
+  forwardDegraded: {
+    name: 'tail_forward_queue_degraded',
+    type: 'gauge',
+    unit: '',
+    help: '1 while the queue of a destination cannot be written to disk: what comes for it waits in memory only.',
+    labels: ['destination']
+  },
+  forwardHealthy: {
+    name: 'tail_forward_healthy',
+    type: 'gauge',
+    unit: '',
+    help: '0 while the last request to a destination failed in a way that may pass.',
+    labels: ['destination']
+  },
+  forwardDuration: {
+    name: 'tail_forward_duration_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'Time of requests to a destination, from the first byte to the answer.',
+    labels: ['destination']
   },
   build: {
     name: 'tail_build_info',

@@ -1,4 +1,7 @@
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import { type Socket } from 'node:net'
+import { type TlsFront } from '../access/index.ts'
 import swagger from '@fastify/swagger'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { type ExposeSettings } from './settings.ts'
@@ -16,13 +19,12 @@ const KEEP_ALIVE_MS = 120_000
 /** How often Node looks for connections that are over their time. */
 const TIMEOUT_CHECK_MS = 1_000
 
+type ServerTools = Pick<ExposeTools, 'log' | 'tls'>
+
 /** The HTTP server without its routes: only reads are answered, every error is a small JSON object. */
-export function createServer(settings: ExposeSettings, log: ExposeTools['log'], version: string): FastifyInstance {
+export function createServer(settings: ExposeSettings, tools: ServerTools, version: string): FastifyInstance {
   const app = fastify({
-    requestTimeout: settings.headerTimeoutMs,
-    connectionTimeout: settings.scrapeTimeoutMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    serverFactory: (answer) => createListener(settings, tools.tls, answer),
     clientErrorHandler: answerBrokenRequest,
     // Paths that the router itself refuses: over-long or not well escaped.
     frameworkErrors: (failure: FastifyError, _request: unknown, reply: FastifyReply) => {
@@ -30,7 +32,6 @@ export function createServer(settings: ExposeSettings, log: ExposeTools['log'], 
       void reply.type('application/json; charset=utf-8').send(JSON.stringify({ error: failure.message }))
     }
   })
-  app.server.maxConnections = settings.connectionsMax
   // Answers go out as they are. The schemas of answers are for readers; a test holds the answers to them.
   app.setSerializerCompiler(() => JSON.stringify)
   app.addHook('onRequest', (request, reply, next) => {
@@ -46,7 +47,7 @@ export function createServer(settings: ExposeSettings, log: ExposeTools['log'], 
   app.setErrorHandler((failure: Error & { statusCode?: number }, _request, reply) => {
     const status = failure.statusCode ?? 500
     if (status < 500) return reply.code(status).send({ error: failure.message })
-    log.error({ err: failure }, 'a request failed')
+    tools.log.error({ err: failure }, 'a request failed')
     return reply.code(500).send({ error: 'internal error' })
   })
   void app.register(swagger, {
@@ -56,6 +57,29 @@ export function createServer(settings: ExposeSettings, log: ExposeTools['log'], 
     }
   })
   return app
+}
+
+/** Fastify makes one for each address that a host name stands for. */
+function createListener(settings: ExposeSettings, tls: ServerTools['tls'], answer: RequestListener): Server {
+  const limits = {
+    headersTimeout: settings.headerTimeoutMs,
+    requestTimeout: settings.headerTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS
+  }
+  const server = tls === undefined ? createHttpServer(limits, answer) : createSecure(tls)
+  server.setTimeout(settings.scrapeTimeoutMs)
+  server.maxConnections = settings.connectionsMax
+  return server
+
+  function createSecure(front: TlsFront): Server {
+    const secure = createHttpsServer(
+      { ...limits, ...front.options(), handshakeTimeout: settings.headerTimeoutMs },
+      answer
+    )
+    front.attach(secure)
+    return secure
+  }
 }
 
 /** What HTTP itself refuses never reaches a route. */

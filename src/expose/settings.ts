@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { tlsSection, tlsSettings, type TlsSettings } from '../access/settings.ts'
 import { durationMs, section } from '../runtime/setting-kinds.ts'
 
 /** `expose`: who may read the answers, and how much a reader may cost. */
@@ -14,6 +15,11 @@ export const exposeSection = section({
     .max(65_535)
     .default(9464)
     .describe('Port of metrics, API and health; 0 takes a free one, which the first log lines name.'),
+  tls: tlsSection
+    .prefault({})
+    .describe(
+      'TLS of this port. It speaks one or the other: with a certificate, health checks and Prometheus come by https.'
+    ),
   zero_first: durationMs
     .default(30_000)
     .describe(
@@ -74,6 +80,8 @@ function isHttpUrl(text: string): boolean {
 export interface ExposeSettings {
   readonly host: string
   readonly port: number
+  /** Undefined = in the clear. */
+  readonly tls: TlsSettings | undefined
   readonly zeroFirstMs: number
   readonly scrapeTimeoutMs: number
   readonly scrapesMax: number
@@ -90,6 +98,7 @@ export function exposeSettings(parsed: z.output<typeof exposeSection>): ExposeSe
   return {
     host: parsed.host,
     port: parsed.port,
+    tls: tlsSettings(parsed.tls),
     zeroFirstMs: parsed.zero_first,
     scrapeTimeoutMs: parsed.scrape_timeout,
     scrapesMax: parsed.scrapes_max,

@@ -1,4 +1,7 @@
+import { type Guard, type TlsFront } from '../access/index.ts'
 import { type CounterSample } from '../runtime/counters.ts'
+import { type PressureCause } from '../runtime/pressure.ts'
+import { type DestinationState } from '../model/forwarding.ts'
 import { type TailTables } from '../model/tail.ts'
 import { type TextSlices } from './text-slices.ts'
 import { type Names } from './trace-document.ts'
@@ -54,6 +57,8 @@ export interface ExposeSources {
   /** The counters of all stages. Samples of one name and label value are added up. */
   readonly counters: readonly { readonly samples: () => readonly CounterSample[] }[]
   readonly memory: () => Readonly<Record<string, number>>
+  /** Why senders are told to come back later just now; empty = they are not. */
+  readonly pressure: () => { readonly causes: readonly PressureCause[]; readonly memoryLimitBytes: number }
   readonly clockOffsets: () => readonly ClockOffset[]
   readonly learned: () => object
   /** Points and version changes of an operation; undefined for one that history never heard of. */
@@ -74,7 +79,16 @@ export interface ExposeSources {
   readonly budgets: () => BudgetsSummary
   /** `boundaries` of `analyze --json`. */
   readonly boundaries: () => readonly object[]
+  /** Where spans go on to, if anywhere. */
+  readonly destinations?: () => readonly DestinationState[]
   readonly ready: () => boolean
+  /** What an operator should know at once; empty = nothing. */
+  readonly warnings?: () => readonly string[]
+  /** A scrape begins, in which new series show 0 or everything what it has; what it gives is called when all of it was sent. */
+  readonly scrape?: (showsAll: boolean) => () => void
+  /** Of the segment log; undefined without one. */
+  readonly durability?: () =>
+    { readonly segments: number; readonly bytes: number; readonly degraded: boolean } | undefined
   readonly version: string
   readonly startedMs: number
   /** Where spans are taken. */
@@ -84,4 +98,8 @@ export interface ExposeSources {
 export interface ExposeTools extends Names {
   readonly nowMs: () => number
   readonly log: { readonly error: (fields: object, message: string) => void }
+  /** Says who asks, and whether he may see it. */
+  readonly guard: Guard
+  /** Undefined = in the clear. */
+  readonly tls: TlsFront | undefined
 }

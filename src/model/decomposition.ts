@@ -101,6 +101,8 @@ export interface Decomposition {
    * whose answer is missing, 0 without.
    */
   readonly missingEvidence: (request: number, ns: Float64Array) => number
+  /** Adds to the cells of the trace's rows the time that each has on the critical path. */
+  readonly addPathNs: (ns: Float64Array) => void
   readonly crossings: CrossingColumns
   readonly path: PathColumns
   /** Filled only when details were asked for. */

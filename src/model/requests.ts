@@ -13,6 +13,15 @@ export const bands = ['le_p50', 'p50_p95', 'p95_p99', 'gt_p99', 'none'] as const
 export const Band = { leP50: 0, p50P95: 1, p95P99: 2, gtP99: 3, none: 4 } as const
 export const BANDS = bands.length
 
+/** What was found of the requests of one trace when they were counted, by request. */
+export interface CountedRequests {
+  readonly band: Uint8Array
+  /** 1 = over a target of its budget. */
+  readonly over: Uint8Array
+  /** The trace is kept as an example. */
+  readonly kept: boolean
+}
+
 /** Thresholds kept per operation; the order of every quantile-indexed array. */
 export const quantiles = [0.5, 0.95, 0.99, 0.999] as const
 export const QUANTILES = quantiles.length

@@ -14,7 +14,9 @@ export const SpanFlag = {
   /** OTLP flags said whether the parent is remote ... */
   parentLocationKnown: 16,
   /** ... and it is. */
-  parentRemote: 32
+  parentRemote: 32,
+  /** It has an attribute of a name that forwarding may add. */
+  hasAddedName: 64
 } as const
 
 /**
@@ -88,13 +90,28 @@ export interface SpanBatch {
   kind: Uint8Array
   outcome: Uint8Array
   flags: Uint16Array
+  /** What whoever forwards spans calls the bytes each came in; 0 = nobody keeps them. */
+  held: Uint32Array
   evidenceEnd: Uint32Array
   evidence: EvidenceColumns
+  /** Where several threads share the spans: when each came, counted over all of them and wrapping; else undefined. */
+  order?: Uint32Array | undefined
 }
 
 /** Why the assembler let go of a trace; a metric label. */
 export const closeReasons = ['quiet', 'no_root', 'age', 'spans', 'memory', 'shutdown', 'late_unit'] as const
 export const CloseReason = { quiet: 0, noRoot: 1, age: 2, spans: 3, memory: 4, shutdown: 5, lateUnit: 6 } as const
+
+/**
+ * Where a trace stands in the segment log: the sequences of the first and the last request with a span of it (0 without a
+ * log), and into how many parts what came after its closing was split. Whoever has counted all parts has settled all its
+ * spans up to `last`.
+ */
+export interface Custody {
+  first: number
+  last: number
+  parts: number
+}
 
 /**
  * One closed trace, in columns that the assembler reuses: whoever keeps it copies it. Row order is arrival order.
@@ -103,6 +120,7 @@ export const CloseReason = { quiet: 0, noRoot: 1, age: 2, spans: 3, memory: 4, s
 export interface TraceColumns {
   n: number
   readonly traceId: Uint32Array
+  readonly custody: Custody
   baseHi: number
   baseLo: number
   closedBy: number
@@ -120,9 +138,14 @@ export interface TraceColumns {
   kind: Uint8Array
   outcome: Uint8Array
   flags: Uint16Array
+  /** As in the batch they came in. */
+  held: Uint32Array
   evidenceEnd: Uint32Array
   evidence: EvidenceColumns
 }
+
+/** Why a span that was taken is in no trace that is handed on. */
+export const Unplaced = { duplicate: 0, overLimit: 1, settled: 2 } as const
 
 /** Who sent spans. One row per distinct combination, shared by all stages. */
 export interface Resources {

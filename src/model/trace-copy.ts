@@ -1,8 +1,9 @@
-import { type TraceColumns } from './spans.ts'
+import { type Custody, type TraceColumns } from './spans.ts'
 
-/** A trace's columns in one piece of memory: 56 bytes a span, 18 a row of evidence. */
+/** A trace's columns in one piece of memory: 60 bytes a span, 18 a row of evidence. */
 export interface TraceCopy {
   readonly traceId: Uint32Array
+  readonly custody: Custody
   readonly baseHi: number
   readonly baseLo: number
   readonly closedBy: number
@@ -12,7 +13,7 @@ export interface TraceCopy {
   readonly buffer: ArrayBuffer
 }
 
-const SPAN_BYTES = 56
+const SPAN_BYTES = 60
 const EVIDENCE_BYTES = 18
 
 export function evidenceRowsOf(trace: TraceColumns): number {
@@ -38,12 +39,13 @@ export function viewTrace(copy: TraceCopy): TraceColumns {
 
   const [startNs, endNs, a, b] = [float64(n), float64(n), float64(evidenceRows), float64(evidenceRows)]
   const [spanId, parentId] = [uint32(n * 2), uint32(n * 2)]
-  const [name, operation, scope, resource, evidenceEnd] = [uint32(n), uint32(n), uint32(n), uint32(n), uint32(n)]
+  const [name, operation, scope, resource] = [uint32(n), uint32(n), uint32(n), uint32(n)]
+  const [held, evidenceEnd] = [uint32(n), uint32(n)]
   const [flags, code] = [uint16(n), uint16(evidenceRows)]
   const [kind, outcome] = [uint8(n), uint8(n)]
-  const { traceId, baseHi, baseLo, closedBy, truncated } = copy
-  const head = { n, traceId, baseHi, baseLo, closedBy, truncated }
-  const spans = { spanId, parentId, startNs, endNs, name, operation, scope, resource, kind, outcome, flags }
+  const { traceId, custody, baseHi, baseLo, closedBy, truncated } = copy
+  const head = { n, traceId, custody, baseHi, baseLo, closedBy, truncated }
+  const spans = { spanId, parentId, startNs, endNs, name, operation, scope, resource, kind, outcome, flags, held }
   return { ...head, ...spans, evidenceEnd, evidence: { code, a, b } }
 }
 
@@ -63,6 +65,7 @@ function write(to: TraceColumns, row: number, from: TraceColumns, shiftNs: numbe
   to.scope.set(from.scope.subarray(0, n), row)
   to.resource.set(from.resource.subarray(0, n), row)
   to.flags.set(from.flags.subarray(0, n), row)
+  to.held.set(from.held.subarray(0, n), row)
   to.kind.set(from.kind.subarray(0, n), row)
   to.outcome.set(from.outcome.subarray(0, n), row)
   const rows = evidenceRowsOf(from)
@@ -75,6 +78,7 @@ export function copyTrace(trace: TraceColumns): TraceCopy {
   const evidenceRows = evidenceRowsOf(trace)
   const copy: TraceCopy = {
     traceId: trace.traceId.slice(0, 4),
+    custody: { ...trace.custody },
     baseHi: trace.baseHi,
     baseLo: trace.baseLo,
     closedBy: trace.closedBy,

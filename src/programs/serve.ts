@@ -1,38 +1,80 @@
 import { isDeepStrictEqual } from 'node:util'
-import { createAcceptor, type AcceptNext, withoutIdentifiers } from '../accept/index.ts'
+import { getHeapStatistics } from 'node:v8'
+import { openAccess, type Access } from '../access/index.ts'
+import { createAcceptor, type AcceptNext, createRedaction, redacted, withoutIdentifiers } from '../accept/index.ts'
 import { budgetWarnings } from '../explain/index.ts'
+import { createDurability, type CountedTrace, type Durability, type ReplayTarget } from '../durability/index.ts'
+import {
+  createDestinations,
+  createQueueFolders,
+  type DestinationsTools,
+  type ForwarderTools,
+  refuseLoops,
+  waitsForTraces
+} from '../forward/index.ts'
 import { createExposer, type ExposeSources, type ExposeTools } from '../expose/index.ts'
+import { type DestinationState } from '../model/forwarding.ts'
+import { type HeldBytes } from '../model/memory.ts'
 import { Fault } from '../runtime/fault.ts'
 import { createCounters } from '../runtime/counters.ts'
 import { createLog, type Log } from '../runtime/log.ts'
+import { memoryAllowance } from '../runtime/memory-limit.ts'
+import { createSteadyClock } from '../runtime/steady-clock.ts'
 import { startTelemetry, telemetryOff, type Address, type Telemetry } from '../runtime/telemetry.ts'
+import { addressWarnings } from '../settings/addresses.ts'
 import { type Environment } from '../settings/expand.ts'
-import { type Settings } from '../settings/settings.ts'
+import { fitToMemory } from '../settings/memory-fit.ts'
+import { MEMORY_MIN_BYTES, type Settings } from '../settings/settings.ts'
+import { createMemoryWatch } from './serve/memory-watch.ts'
 import { createSavedState, type PipelineState, type SavedState } from './serve/saved-state.ts'
 import { readSettings } from './settings-file.ts'
 
 /** What the service needs of the pipeline. */
 export interface ServedPipeline {
   readonly accept: AcceptNext
-  readonly sources: Omit<ExposeSources, 'ready' | 'version' | 'startedMs' | 'otlpPorts'>
-  readonly names: Omit<ExposeTools, 'nowMs' | 'log'>
+  readonly sources: Omit<ExposeSources, 'destinations' | 'ready' | 'pressure' | 'version' | 'startedMs' | 'otlpPorts'>
+  readonly names: Pick<ExposeTools, 'strings' | 'resources'>
   /** What survives a restart. */
   readonly state: PipelineState
+  /** All that each other thread holds. */
+  readonly threadMemory: () => readonly HeldBytes[]
+  /** Resolves once it can take bodies. */
+  readonly ready: () => Promise<void>
   /** Does a bounded slice of work; gives the number of traces that it closed. */
   readonly tick: (nowMs: number) => number
+  /** Gives back what is kept without need. */
+  readonly trim: () => void
+  /** Lets go of about so many bytes. */
+  readonly relieve: (bytes: number, nowMs: number) => void
+  /** What was forwarded is delivered, and its memory may be used again. */
+  readonly reuse: (bytes: Buffer) => void
+  /** Hands to `forward` what waits for more. */
+  readonly flush: () => void
   /** Users' rules from now on. Throws BAD_SETTINGS, and then the old ones stay. */
   readonly setRules: (rules: Settings['decompose']['rules']) => void
   /** Latency budgets from now on. */
   readonly setBudgets: (budgets: Settings['explain']['budgets']) => void
   /** Closes and counts every open trace. */
-  readonly shutdown: (nowMs: number) => void
+  readonly shutdown: (nowMs: number) => Promise<void>
+  /** Ends without that: the segment log has what is open. */
+  readonly suspend: (nowMs: number) => void
+  readonly replay: ReplayTarget | undefined
+  readonly oldestUncounted: () => number
+}
+
+interface PipelineTools {
+  readonly log: Log
+  readonly nowMs: () => number
+  readonly seed: number
+  readonly counted: (trace: CountedTrace, shownMs: number) => void
+  readonly forward: ForwarderTools['next']
 }
 
 export interface ServeOptions {
   readonly configFile: string | undefined
   readonly env: Environment
   readonly version: string
-  readonly buildPipeline: (settings: Settings, tools: { log: Log; nowMs: () => number; seed: number }) => ServedPipeline
+  readonly buildPipeline: (settings: Settings, tools: PipelineTools) => ServedPipeline
   readonly print: (line: string) => void
   /** Ends the process without ceremony. */
   readonly exit: (code: number) => void
@@ -51,9 +93,13 @@ export const serveCounters = {
 
 /** Runs the service until a signal ends it. Throws BAD_SETTINGS before anything listens, BUSY when a port is taken. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const settings = readSettings(options.configFile, options.env)
-  const log = createLog(settings.log.level)
-  const service = createService(settings, options, log)
+  const asked = readSettings(options.configFile, options.env)
+  const log = createLog(asked.log.level)
+  const limitBytes = memoryLimit(asked)
+  const { settings, warnings } = fitToMemory(asked, limitBytes)
+  for (const warning of [...warnings, ...heapWarnings(limitBytes)]) log.warn(warning)
+  const access = await openAccess(doorsOf(settings), log)
+  const service = createService({ asked, settings, limitBytes, access }, options, log)
   const listening = await service.listen()
   const ended = firstSignal(options.exit)
   const reload = (): void => {
@@ -63,8 +109,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { grpc, http, metrics } = listening
   options.print(`ready otlp_grpc=${spell(grpc)} otlp_http=${spell(http)} metrics=${spell(metrics)}`)
   log.info({ version: options.version, ...listening }, 'ready')
-  if (settings.insecure)
-    log.warn('insecure: true, so whoever reaches these addresses may send spans and read every name')
+  for (const warning of addressWarnings(settings)) log.warn(warning)
   warnOfBudgets(settings, log)
   await service.observe([grpc, http, metrics])
   const signal = await ended
@@ -83,36 +128,107 @@ interface Service {
   readonly close: () => Promise<void>
 }
 
-function createService(settings: Settings, options: ServeOptions, log: Log): Service {
-  const nowMs = Date.now
+/** Settings as the file has them, and as they fit into the memory there is. */
+interface InForce {
+  readonly asked: Settings
+  readonly settings: Settings
+  readonly limitBytes: number
+  readonly access: Access
+}
+
+function createService({ asked, settings, limitBytes, access }: InForce, options: ServeOptions, log: Log): Service {
+  const nowMs = createSteadyClock(Date.now, () => performance.now())
   const startedMs = nowMs()
   let telemetry: Telemetry = telemetryOff
   let timer: NodeJS.Timeout | undefined
   let otlpPorts = { grpc: settings.accept.grpcPort, http: settings.accept.httpPort }
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number
   const counters = createCounters(serveCounters)
-  const pipeline = options.buildPipeline(settings, { log, nowMs, seed })
+  let ready = false
+  const durability = createDurability(settings.durability, {
+    nowMs,
+    log,
+    synced(ms) {
+      exposer.observeLogSyncMs(ms)
+    }
+  })
+  const destinations = createDestinations(settings.forward.destinations, {
+    log,
+    nowMs,
+    random: Math.random,
+    delivered(bytes) {
+      pipeline.reuse(bytes)
+    },
+    queues: forwardQueues(settings)
+  })
+  const redaction = createRedaction(settings.redaction)
+  const pipeline = options.buildPipeline(settings, {
+    log,
+    nowMs,
+    seed,
+    counted: durability.counted,
+    forward: destinations.offer
+  })
   const saved = savedState(settings, { log, nowMs, version: options.version }, pipeline.state)
-  const acceptor = createAcceptor(settings.accept, { log, nowMs, random: Math.random }, observed(pipeline.accept))
+  const acceptor = createAcceptor(
+    settings.accept,
+    { log, nowMs, random: Math.random, guard: access.guard, tls: access.otlp },
+    observed(redacted(kept(pipeline.accept), redaction))
+  )
+  const memory = createMemoryWatch({
+    limitBytes,
+    otherThreads: pipeline.threadMemory().length,
+    heldByOthers: pipeline.threadMemory,
+    stages: () => ({
+      ...pipeline.sources.memory(),
+      ...acceptor.memory(),
+      ...destinations.memory(),
+      segment_log: durability.bytes()
+    }),
+    trim: pipeline.trim,
+    relieve(bytes) {
+      pipeline.relieve(bytes, nowMs())
+    },
+    log
+  })
   const exposer = createExposer(
     settings.expose,
-    { ...pipeline.names, nowMs, log },
+    { ...pipeline.names, nowMs, log, guard: access.guard, tls: access.metrics },
     {
       ...pipeline.sources,
       counters: [
         ...pipeline.sources.counters,
         acceptor.counters,
+        access.counters,
+        ...(redaction === undefined ? [] : [redaction.counters]),
         counters,
+        memory.counters,
+        durability.counters,
+        destinations.counters,
         ...(saved === undefined ? [] : [saved.counters])
       ],
-      memory: () => ({ ...pipeline.sources.memory(), ...acceptor.memory() }),
-      ready: () => timer !== undefined,
+      memory: memory.held,
+      pressure: () => ({ causes: memory.causes(), memoryLimitBytes: limitBytes }),
+      destinations: destinations.states,
+      ready: () => ready,
+      warnings: () => warnings(durability, destinations.states()),
+      scrape: durability.scrape,
+      durability: durability.state,
       version: options.version,
       startedMs,
       otlpPorts: () => otlpPorts
     }
   )
   traceScrapes(exposer.app, () => telemetry)
+
+  /** Writes each request down, where that is wanted. */
+  function kept(accept: AcceptNext): AcceptNext {
+    const keep =
+      (signal: 'traces' | 'metrics'): AcceptNext['traces'] =>
+      (body, encoding) =>
+        durability.keep({ signal, encoding }, body, (sequence) => accept[signal](body, encoding, sequence))
+    return { traces: keep('traces'), metrics: keep('metrics'), admission: durability.admission }
+  }
 
   /** Tells how long each request took, and lets it be a span of ours. */
   function observed(accept: AcceptNext): AcceptNext {
@@ -125,13 +241,24 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
         exposer.observeIngestMs(performance.now() - startMs)
         return verdict
       }
-    return { traces: watch('traces'), metrics: watch('metrics'), admission: accept.admission }
+    return {
+      traces: watch('traces'),
+      metrics: watch('metrics'),
+      admission: () => memory.admission() ?? accept.admission()
+    }
+  }
+
+  async function flush(): Promise<void> {
+    pipeline.flush()
+    await destinations.kept()
   }
 
   function tick(): void {
     const startMs = performance.now()
     try {
       const closed = pipeline.tick(nowMs())
+      durability.tick(nowMs())
+      destinations.tick()
       if (closed > 0) telemetry.record('close traces', { 'tailspan.traces': closed }, performance.now() - startMs)
     } catch (reason) {
       log.error({ err: reason }, 'a tick failed')
@@ -140,14 +267,33 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
 
   return {
     async listen() {
+      await pipeline.ready()
       await saved?.restore()
       const metrics = await exposer.listen().catch((reason: unknown) => cannotListen(settings.expose, reason))
-      const { grpc, http } = await acceptor.listen().catch(async (reason: unknown) => {
-        await exposer.close(0)
-        throw Fault.from(reason).code === 'BAD_SETTINGS' ? new Fault('BUSY', (reason as Error).message) : reason
-      })
       timer = setInterval(tick, TICK_MS)
+      const stop = async (reason: unknown): Promise<never> => {
+        clearInterval(timer)
+        await exposer.close(0)
+        throw reason
+      }
+      // First of all, because late spans of those traces must find them.
+      await destinations.open().catch(stop)
+      const { forward } = settings
+      const passOn = forward.sends.length === 0 ? undefined : { atOnce: !waitsForTraces(forward), flush }
+      await durability.open({ ...pipeline, passOn }).catch(stop)
+      const { grpc, http } = await acceptor
+        .listen()
+        .catch((reason: unknown) =>
+          stop(Fault.from(reason).code === 'BAD_SETTINGS' ? new Fault('BUSY', (reason as Error).message) : reason)
+        )
+      await refuseLoops(settings.forward.destinations, [grpc, http]).catch(async (reason: unknown) => {
+        await acceptor.close(0)
+        return stop(reason)
+      })
+      ready = true
+      access.start()
       saved?.start()
+      memory.start()
       otlpPorts = { grpc: grpc.port, http: http.port }
       return { grpc, http, metrics }
     },
@@ -158,6 +304,7 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
       })
     },
     reload() {
+      void access.look()
       try {
         const wanted = readSettings(options.configFile, options.env)
         const { rules } = wanted.decompose
@@ -168,7 +315,7 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
         log.level = wanted.log.level
         counters.add('tail_settings_reloads_total', 1, Reload.ok)
         const inForce = { level: wanted.log.level, rules: rules.length, budgets: budgets.length }
-        const needsRestart = whatNeedsRestart(settings, wanted)
+        const needsRestart = whatNeedsRestart(asked, wanted)
         log.info({ ...inForce, needsRestart }, 'settings reloaded; what needsRestart names is not in force yet')
       } catch (reason) {
         counters.add('tail_settings_reloads_total', 1, Reload.refused)
@@ -178,20 +325,75 @@ function createService(settings: Settings, options: ServeOptions, log: Log): Ser
     },
     async close() {
       exposer.drain()
+      access.close()
       await acceptor.close(settings.shutdown.drainTimeoutMs)
       clearInterval(timer)
-      pipeline.shutdown(nowMs())
+      memory.stop()
+      if (durability.holds()) pipeline.suspend(nowMs())
+      else await pipeline.shutdown(nowMs())
+      await destinations.close(settings.forward.drainTimeoutMs)
       await saved?.close()
       await exposer.close(settings.shutdown.lastScrapeWaitMs)
+      await durability.close()
       await telemetry.shutdown()
     }
   }
+}
+
+function warnings(durability: Durability, destinations: readonly DestinationState[]): string[] {
+  const log = 'the segment log cannot be written: what is taken is in memory only, or refused'
+  const queue = (name: string): string =>
+    `the queue of destination ${name} cannot be written: what comes waits in memory`
+  return [
+    ...(durability.state()?.degraded === true ? [log] : []),
+    ...destinations.flatMap(({ name, disk }) => (disk?.degraded === true ? [queue(name)] : []))
+  ]
+}
+
+/** What waits for destinations is as durable as what they get it from. */
+function forwardQueues({ durability: { mode, directory, syncIntervalMs } }: Settings): DestinationsTools['queues'] {
+  if (mode === 'off') return undefined
+  return { folders: createQueueFolders(directory), syncEveryMs: mode === 'batch' ? 0 : syncIntervalMs }
+}
+
+/** Of what this process may come to use; the rest is for what no process can foresee. */
+const AUTO_SHARE = 0.75
+
+function memoryLimit({ memoryLimitBytes }: Settings): number {
+  const { bytes, saidBy } = memoryAllowance()
+  const limitBytes = memoryLimitBytes === 'auto' ? Math.floor(bytes * AUTO_SHARE) : memoryLimitBytes
+  if (limitBytes >= MEMORY_MIN_BYTES && limitBytes <= bytes) return limitBytes
+  const limit = `memory_limit is ${mebibytes(limitBytes)}`
+  const there = `the ${saidBy} allows ${mebibytes(bytes)}`
+  const problem =
+    limitBytes > bytes
+      ? `${limit}, but ${there}`
+      : `${limit} (75 % of what ${there}), but it takes ${mebibytes(MEMORY_MIN_BYTES)}`
+  throw new Fault('BAD_SETTINGS', problem)
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024 ** 2)}MiB`
+}
+
+/** V8 takes its own limit from the command line, before a line of ours runs: setting the flag later changes nothing. */
+function heapWarnings(limitBytes: number): string[] {
+  const heapBytes = getHeapStatistics().heap_size_limit
+  if (heapBytes <= limitBytes) return []
+  const wanted = Math.floor(limitBytes / 2 / 1024 ** 2)
+  return [
+    `V8 may let its heap grow to ${mebibytes(heapBytes)}, over memory_limit ${mebibytes(limitBytes)}; NODE_OPTIONS=--max-old-space-size=${wanted} makes it collect garbage in time`
+  ]
 }
 
 function warnOfBudgets({ explain }: Settings, log: Log): void {
   for (const { at, text } of budgetWarnings(explain, { counted: withoutIdentifiers })) {
     log.warn(at === undefined ? text : `budgets[${at}]: ${text}`)
   }
+}
+
+function doorsOf({ access, accept, expose }: Settings): Parameters<typeof openAccess>[0] {
+  return { access, otlpTls: accept.tls, metricsTls: expose.tls }
 }
 
 /** Only where the settings name a folder for it. */

@@ -9,7 +9,7 @@ export interface Stage {
   readonly shutdown: (nowMs: NowMs) => void
   /** Names every interned string and resource row it still needs, so that the tables can be swept. */
   readonly mark: (marks: Marks) => void
-  /** Bytes it holds, by part. */
+  /** Bytes it holds, by part; `untouched` is what it reserved beside them and never wrote to, so no page is in memory for it. */
   readonly memory: () => Readonly<Record<string, number>>
 }
 

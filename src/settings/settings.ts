@@ -1,17 +1,31 @@
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { accessSection, accessSettings, type AccessSettings } from '../access/settings.ts'
+import { redactionSection, redactionSettings, type RedactionSettings } from '../accept/redaction/settings.ts'
 import { acceptSection, acceptSettings, type AcceptSettings } from '../accept/settings.ts'
 import { assembleSection, assembleSettings, type AssembleSettings } from '../assemble/settings.ts'
 import { decomposeSection, decomposeSettings, rulesSection, type DecomposeSettings } from '../decompose/settings.ts'
 import { budgetsSection, explainSection, explainSettings, type ExplainSettings } from '../explain/settings.ts'
+import {
+  durabilityMode,
+  durabilitySettings,
+  segmentLogSection,
+  type DurabilitySettings
+} from '../durability/settings.ts'
 import { exposeSection, exposeSettings, type ExposeSettings } from '../expose/settings.ts'
+import { forwardSection, forwardSettings, type ForwardSettings } from '../forward/settings.ts'
 import { logLevels, type LogLevel } from '../runtime/log.ts'
-import { durationMs, section } from '../runtime/setting-kinds.ts'
+import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
+import { checkAddresses } from './addresses.ts'
 import { alertingSection, alertingSettings, type AlertingSettings } from './alerting.ts'
 import { checkSettings, type CrossCheck } from './check.ts'
 import { type Environment } from './expand.ts'
 import { valueAt } from './problems.ts'
+import { workersFrom, workersSection } from './workers.ts'
 
 const DATA_INTERVAL_MAX_MS = 86_400_000
+/** Node, the program and empty tables take 150 MiB. */
+export const MEMORY_MIN_BYTES = 256 * 1024 ** 2
 
 /** The whole file: a section per stage, each declared beside its stage. */
 export const settingsSchema = section({
@@ -19,14 +33,23 @@ export const settingsSchema = section({
     .boolean()
     .default(false)
     .describe(
-      'Allows addresses beyond loopback without authentication: whoever reaches them may send spans and read every name. Only behind a network policy or a proxy that asks who is there.'
+      'Allows addresses beyond loopback although nobody is asked who he is: whoever reaches them may send spans and read every name. Only behind a network policy or a proxy that asks. Not needed with access.credentials, or where client certificates are required.'
     ),
+  memory_limit: z
+    .union([z.literal('auto'), sizeBytes.refine((bytes) => bytes >= MEMORY_MIN_BYTES, 'expected at least 256MiB')])
+    .default('auto')
+    .describe(
+      'Memory of the whole process. From 80 % on senders are told to come back later, above 95 % traces are closed early. auto is 75 % of what the container may use, or of the machine. Tables whose sizes are the defaults below are made smaller where they would not fit into it.'
+    ),
+  workers: workersSection,
   log: section({
     level: z
       .enum(logLevels)
       .default('info')
       .describe('What is logged, one JSON line each. debug says why traces were closed early.')
   }).prefault({}),
+  access: accessSection.prefault({}),
+  redaction: redactionSection.prefault({}).describe('What of attributes and names must not be kept, shown or sent on.'),
   data_directory: z
     .string()
     .max(4_096)
@@ -38,6 +61,8 @@ export const settingsSchema = section({
     .refine((ms) => ms >= 1_000 && ms <= DATA_INTERVAL_MAX_MS, 'expected 1s to 1d')
     .default(5 * 60_000)
     .describe('How often they are written there, beside once at shutdown. A crash loses at most so much.'),
+  durability: durabilityMode,
+  segment_log: segmentLogSection.prefault({}),
   shutdown: section({
     drain_timeout: durationMs
       .default(10_000)
@@ -65,32 +90,45 @@ export const settingsSchema = section({
       'How slow operations may be: what alerts are made of. Of several that match an operation only the most specific counts: the service is compared first, then the operation, and a name beats a pattern. `tailspan check-config` says which; `tailspan budgets suggest` writes them from what was seen.'
     ),
   expose: exposeSection.prefault({}),
+  forward: forwardSection.prefault({}),
   alerting: alertingSection.prefault({})
 })
 
 export interface Settings {
   readonly insecure: boolean
+  /** 1 = everything in the main thread. */
+  readonly workers: number
+  readonly memoryLimitBytes: number | 'auto'
   readonly log: { readonly level: LogLevel }
+  readonly access: AccessSettings
+  readonly redaction: RedactionSettings
   /** Empty = none. */
   readonly dataDirectory: string
   readonly dataIntervalMs: number
+  readonly durability: DurabilitySettings
   readonly shutdown: { readonly drainTimeoutMs: number; readonly lastScrapeWaitMs: number }
   readonly accept: AcceptSettings
   readonly assemble: AssembleSettings
   readonly decompose: DecomposeSettings
   readonly explain: ExplainSettings
   readonly expose: ExposeSettings
+  readonly forward: ForwardSettings
   readonly alerting: AlertingSettings
 }
 
 /** Reads a settings file; an empty text gives the defaults. Throws a Fault BAD_SETTINGS that names every problem, a line each. */
 export function loadSettings(text: string, fileName: string, env: Environment): Settings {
-  const checked = checkSettings(settingsSchema, { text, fileName, env }, checkAddresses)
+  const checked = checkSettings(settingsSchema, { text, fileName, env }, checkTogether)
   return {
     insecure: checked.insecure,
+    workers: workersFrom(checked.workers, checked.durability === 'off' ? availableParallelism() : 1),
+    memoryLimitBytes: checked.memory_limit,
     log: checked.log,
+    access: accessSettings(checked.access),
+    redaction: redactionSettings(checked.redaction),
     dataDirectory: checked.data_directory,
     dataIntervalMs: checked.data_interval,
+    durability: durabilitySettings(checked.durability, checked.segment_log),
     shutdown: {
       drainTimeoutMs: checked.shutdown.drain_timeout,
       lastScrapeWaitMs: checked.shutdown.last_scrape_wait
@@ -100,21 +138,33 @@ export function loadSettings(text: string, fileName: string, env: Environment): 
     decompose: decomposeSettings(checked.decompose, checked.rules),
     explain: explainSettings(checked.explain, checked.budgets),
     expose: exposeSettings(checked.expose),
+    forward: forwardSettings(checked.forward),
     alerting: alertingSettings(checked.alerting)
   }
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
+/** Of settings that must suit each other. */
+const checkTogether: CrossCheck = (written) => [...checkAddresses(written), ...checkDurability(written)]
 
-const checkAddresses: CrossCheck = (written) => {
-  if (valueAt(written, ['insecure']) === true) return []
-  return [
-    ['accept', 'host'],
-    ['expose', 'host']
-  ].flatMap((path) => {
-    const host = valueAt(written, path)
-    if (typeof host !== 'string' || host === '' || LOOPBACK.test(host)) return []
-    const message = `other machines reach ${host} and nobody asks who they are; use 127.0.0.1, or set insecure: true`
-    return [{ path, message }]
-  })
+/** A folder of the log must be named, and be nobody else's; only one thread reads it again. */
+const checkDurability: CrossCheck = (written) => {
+  const mode = valueAt(written, ['durability'])
+  if (typeof mode !== 'string' || mode === 'off') return []
+  return [...checkLogFolder(written, mode), ...checkLogReader(written, mode)]
+}
+
+function checkLogReader(written: unknown, mode: string): ReturnType<CrossCheck> {
+  const workers = valueAt(written, ['workers'])
+  if (typeof workers !== 'number' || workers <= 1) return []
+  return [{ path: ['workers'], message: `durability is ${mode}, which works with one worker only` }]
+}
+
+function checkLogFolder(written: unknown, mode: string): ReturnType<CrossCheck> {
+  const path = ['segment_log', 'directory']
+  const directory = valueAt(written, path)
+  if (directory === undefined || directory === '') {
+    return [{ path, message: `durability is ${mode}, so a folder for the log is needed` }]
+  }
+  if (directory !== valueAt(written, ['data_directory'])) return []
+  return [{ path, message: 'data_directory is the same; the log needs a folder of its own, such as one below it' }]
 }

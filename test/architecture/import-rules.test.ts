@@ -19,6 +19,7 @@ const breaches: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'pure-stages-touch-no-io': { 'src/explain/a.ts': "import 'node:fs'" },
   'model-is-the-floor': { 'src/model/a.ts': "import '../runtime/b.ts'", 'src/runtime/b.ts': '' },
   'runtime-knows-no-domain': { 'src/runtime/a.ts': "import '../model/b.ts'", 'src/model/b.ts': '' },
+  'access-knows-no-stage': { 'src/access/a.ts': "import '../model/b.ts'", 'src/model/b.ts': '' },
   'roots-enter-by-the-front-door': { 'src/pipeline.ts': "import './accept/b.ts'", 'src/accept/b.ts': '' },
   'settings-reads-only-settings': { 'src/settings/a.ts': "import '../accept/b.ts'", 'src/accept/b.ts': '' },
   'nothing-imports-a-root': { 'src/expose/a.ts': "import '../pipeline.ts'", 'src/pipeline.ts': '' },

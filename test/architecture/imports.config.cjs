@@ -1,4 +1,4 @@
-const STAGES = 'accept|assemble|decompose|explain|expose'
+const STAGES = 'accept|assemble|decompose|durability|explain|expose|forward'
 
 /** Who may import whom, each with its reason. test/architecture/import-rules.test.ts makes every rule fire once. */
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -35,11 +35,18 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/runtime/' }
     },
     {
+      name: 'access-knows-no-stage',
+      comment: 'Who may come in is decided the same for every port, and knows nothing of what comes.',
+      severity: 'error',
+      from: { path: '^src/access/' },
+      to: { path: '^src/', pathNot: '^src/(access|runtime)/' }
+    },
+    {
       name: 'roots-enter-by-the-front-door',
       comment: "index.ts is a folder's public face. The rest may be rewritten without asking anyone.",
       severity: 'error',
-      from: { path: '^src/(main[.]ts|pipeline[.]ts|programs/)' },
-      to: { path: `^src/(${STAGES})/`, pathNot: '/index[.]ts$' }
+      from: { path: '^src/(main[.]ts|pipeline[.]ts|pipeline/|programs/)' },
+      to: { path: `^src/(${STAGES}|access)/`, pathNot: '/index[.]ts$' }
     },
     {
       name: 'settings-reads-only-settings',
@@ -52,8 +59,8 @@ module.exports = {
       name: 'nothing-imports-a-root',
       comment: 'main, pipeline and programs compose. Only main and programs may ask for the pipeline.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(main[.]ts|programs/)' },
-      to: { path: '^src/(main[.]ts|pipeline[.]ts|programs/)' }
+      from: { path: '^src/', pathNot: '^src/(main[.]ts|pipeline[.]ts|pipeline/|programs/)' },
+      to: { path: '^src/(main[.]ts|pipeline[.]ts|pipeline/|programs/)' }
     },
     {
       name: 'no-cycles',

@@ -14,6 +14,7 @@ export interface DrawnSpan {
   readonly resource?: number
   readonly outcome?: number
   readonly flags?: number
+  readonly held?: number
   /** Code, a, b. */
   readonly evidence?: readonly (readonly [number, number, number])[]
 }
@@ -49,6 +50,7 @@ export function batchOf(spans: readonly DrawnSpan[]): SpanBatch {
     kind: Uint8Array.from(column((span) => span.kind ?? Kind.internal)),
     outcome: Uint8Array.from(column((span) => span.outcome ?? 0)),
     flags: Uint16Array.from(column((span) => span.flags ?? 0)),
+    held: Uint32Array.from(column((span) => span.held ?? 0)),
     evidenceEnd: Uint32Array.from(column((span) => (evidenceEnd += span.evidence?.length ?? 0))),
     evidence: {
       code: Uint16Array.from(evidence, ([code]) => code),

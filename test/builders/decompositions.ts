@@ -62,6 +62,7 @@ export function traceColumns(id: number, spans: number): TraceColumns {
   return {
     n: spans,
     traceId: Uint32Array.of(0xabcdef01, 2, 3, id),
+    custody: { first: 0, last: 0, parts: 1 },
     baseHi: 1,
     baseLo: 1000,
     closedBy: CloseReason.quiet,
@@ -77,6 +78,7 @@ export function traceColumns(id: number, spans: number): TraceColumns {
     kind: new Uint8Array(spans).fill(2),
     outcome: new Uint8Array(spans),
     flags: new Uint16Array(spans).fill(3),
+    held: new Uint32Array(spans),
     evidenceEnd: Uint32Array.from({ length: spans }, (_, i) => i + 1),
     evidence: {
       code: Uint16Array.from({ length: spans }, (_, i) => 16 + i),
@@ -171,6 +173,7 @@ export function decompositionOf(sketch: DecompositionSketch): Decomposition {
       for (const [advice, lackingNs] of sketch.missing ?? []) ns[advice] = (ns[advice] as number) + lackingNs
       return sketch.missingCall ?? 0
     },
+    addPathNs: () => undefined,
     crossings: crossingColumns(sketch.crossings ?? []),
     path: { n: 0, span: new Uint32Array(0), startNs: new Float64Array(0), endNs: new Float64Array(0) },
     own: {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,6 +28,17 @@ export interface LiveService {
   readonly alive: () => boolean
   /** SIGTERM, then its exit code (null when it had to be killed). */
   readonly stop: () => Promise<number | null>
+  /** SIGKILL, as the kernel does it when memory is gone. */
+  readonly kill: () => Promise<void>
+}
+
+/** How the process is started, beside its settings. */
+export interface StartOptions {
+  /** Arguments of Node itself, before the program's. */
+  readonly nodeArguments?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Called with the process id before the service has loaded anything. */
+  readonly onSpawn?: (pid: number) => void
 }
 
 const READY = /^ready otlp_grpc=(\S+) otlp_http=(\S+) metrics=(\S+)$/m
@@ -49,15 +60,20 @@ function onFreePorts(settings: SettingsFile): SettingsFile {
 }
 
 /** Starts `serve` with these settings, or with a settings file of the user's own. */
-export async function startService(settings: SettingsFile | string = {}): Promise<LiveService> {
+export async function startService(
+  settings: SettingsFile | string = {},
+  { nodeArguments = [], env = {}, onSpawn }: StartOptions = {}
+): Promise<LiveService> {
   const folder = mkdtempSync(join(tmpdir(), 'tailspan-'))
   const file = typeof settings === 'string' ? settings : join(folder, 'settings.yaml')
   if (typeof settings !== 'string') writeFileSync(file, JSON.stringify(onFreePorts(settings), null, 2))
   const startedMs = performance.now()
-  const child = spawn(process.execPath, ['src/main.ts', 'serve', '--config', file], {
+  const child = spawn(process.execPath, [...nodeArguments, 'src/main.ts', 'serve', '--config', file], {
     cwd: projectFolder,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
+  if (child.pid !== undefined) onSpawn?.(child.pid)
   const killWithUs = (): void => void child.kill('SIGKILL')
   process.once('exit', killWithUs)
   let output = ''
@@ -109,13 +125,27 @@ export async function startService(settings: SettingsFile | string = {}): Promis
       await closed
       clearTimeout(timer)
       return child.exitCode
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await closed
     }
   }
 }
 
 /** CPU time of a process, all its threads, in seconds; Linux only. */
 export function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return secondsIn(`/proc/${pid}/stat`)
+}
+
+/** CPU time of each thread of a process by its number; the main thread's is the process's. */
+export function threadSecondsOf(pid: number): ReadonlyMap<number, number> {
+  const folder = `/proc/${pid}/task`
+  return new Map(readdirSync(folder).map((thread) => [Number(thread), secondsIn(`${folder}/${thread}/stat`)]))
+}
+
+function secondsIn(file: string): number {
+  const stat = readFileSync(file, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const TICKS_PER_SECOND = 100
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND

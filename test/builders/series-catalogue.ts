@@ -1,9 +1,12 @@
 import { acceptCounters } from '../../src/accept/counters.ts'
+import { durabilityCounters } from '../../src/durability/counters.ts'
 import { exposeCounters } from '../../src/expose/counters.ts'
 import { createProcessMetrics } from '../../src/expose/process-metrics.ts'
 import { series } from '../../src/expose/series.ts'
+import { queueCounters } from '../../src/forward/counters.ts'
 import { buildPipeline } from '../../src/pipeline.ts'
 import { serveCounters } from '../../src/programs/serve.ts'
+import { watchCounters } from '../../src/programs/serve/memory-watch.ts'
 import { createCounters } from '../../src/runtime/counters.ts'
 import { loadSettings } from '../../src/settings/settings.ts'
 
@@ -37,7 +40,10 @@ export async function seriesCatalogue(): Promise<SeriesCatalogue> {
     nowMs: () => 0,
     seed: 1
   })
-  const tables = [acceptCounters, exposeCounters, serveCounters].map((table) => createCounters(table))
+  const onDisk = queueCounters(['backend'])
+  const tables = [acceptCounters, durabilityCounters, exposeCounters, onDisk, serveCounters, watchCounters].map(
+    (table) => createCounters(table)
+  )
   for (const counters of [...pipeline.sources.counters, ...tables]) {
     const samples = counters.samples()
     for (const { name, label } of samples) {

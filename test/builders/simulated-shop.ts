@@ -41,6 +41,8 @@ export interface SimulatedOptions {
   readonly waitSpans?: boolean
   /** Pricing says that its wake-ups, and inventory that its requests' beginnings, were late by at most so many ns more than they were. */
   readonly unwatchedSlackNs?: number
+  /** Pricing says that it accounts for what its calls wait for. */
+  readonly accounts?: boolean
 }
 
 export interface SimulatedShop {
@@ -68,7 +70,7 @@ interface Visit {
 }
 
 export function simulateShop(options: SimulatedOptions): SimulatedShop {
-  const { cause, seed, seconds, rate = 200, waitSpans = false, unwatchedSlackNs } = options
+  const { cause, seed, seconds, rate = 200, waitSpans = false, unwatchedSlackNs, accounts = false } = options
   const random = createRandom(seed)
   const episodes = episodesOf(cause, seconds, random)
   const none: readonly Interval[] = []
@@ -245,6 +247,8 @@ export function simulateShop(options: SimulatedOptions): SimulatedShop {
     activity.wait(outgoing, 'downstream', askRates(outgoing, activity.nowNs()))
     activity.work(outgoing, about(20 * US))
     close(outgoing, activity)
+    if (accounts)
+      outgoing.attributes['tailspan.blocked_ns'] = lengthOf({ fromNs: outgoing.startNs, toNs: outgoing.endNs })
     if (unwatchedSlackNs !== undefined) {
       const lateNs = outgoing.pieces.reduce((ns, piece) => ns + (piece.phase === 'scheduling' ? lengthOf(piece) : 0), 0)
       if (lateNs > 0) outgoing.attributes['tailspan.unwatched_ns'] = lateNs + unwatchedSlackNs

@@ -5,6 +5,7 @@ export interface Tally {
   readonly skip: (name: string, why: string) => void
   readonly equal: (name: string, actual: unknown, expected: unknown) => void
   readonly check: (name: string, holds: boolean, why: string) => void
+  readonly counts: () => { readonly passed: number; readonly failed: number }
   /** Prints `N passed, N failed` and sets the exit code. */
   readonly close: () => void
 }
@@ -33,6 +34,7 @@ export function createTally(): Tally {
       if (holds) tally.pass(name)
       else tally.fail(name, why)
     },
+    counts: () => ({ passed, failed }),
     close() {
       // Nothing checked is not a success.
       if (failed > 0 || passed === 0) process.exitCode = 1

@@ -61,6 +61,7 @@ export function createWorld(): World {
     const columns: TraceColumns = {
       n,
       traceId: Uint32Array.of(1, 2, 3, 4),
+      custody: { first: 0, last: 0, parts: 1 },
       baseHi: 0x17979cfe,
       baseLo: 0x362a0000,
       closedBy: options.closedBy ?? 0,
@@ -76,6 +77,7 @@ export function createWorld(): World {
       kind: Uint8Array.from(spans, (span) => Kind[span.kind ?? 'internal']),
       outcome: Uint8Array.from(spans, (span) => span.outcome ?? 0),
       flags: Uint16Array.from(spans, (span) => span.flags ?? 0),
+      held: new Uint32Array(n),
       evidenceEnd: new Uint32Array(n),
       evidence: {
         code: Uint16Array.from(rows, (row) => row[0]),

@@ -13,12 +13,12 @@ import {
   rawHttp2,
   tracesMethod,
   type Frame
-} from '../unit/accept/raw-http2.ts'
+} from '../builders/raw-http2.ts'
 
 const PROTOBUF = { 'content-type': 'application/x-protobuf' }
 const body = Buffer.from('a body')
 const STREAM_ID_MAX = 2 ** 31 - 1
-const cutReason = { full: 0, silent: 1, idle: 2, age: 3, drain: 4 } as const
+const cutReason = { full: 0, silent: 1, idle: 2, age: 3, drain: 4, unread: 5 } as const
 
 let harness: Harness
 afterEach(async () => {
@@ -172,4 +172,25 @@ test('a port that is taken is one clear Fault, and nothing listens afterwards', 
   expect((failed as Fault).message).toContain(`127.0.0.1:${harness.httpPort}`)
   const still = await sendGrpc({ port: harness.grpcPort, body: grpcMessage(body) })
   expect(still.trailers['grpc-status']).toBe('0')
+})
+
+test('a sender that leaves its answers unread is cut', async () => {
+  harness = await startAcceptor({ headersTimeoutMs: 40, bodyTimeoutMs: 40 })
+  const unread = rawHttp2(harness.grpcPort, () => undefined)
+  const zeroWindow = Buffer.from([0, 4, 0, 0, 0, 0])
+  unread.write(frame(FrameType.settings, 0, 0, zeroWindow))
+  unread.write(frame(FrameType.headers, END_HEADERS, 1, grpcHeaders))
+  unread.write(dataFrames(1, grpcMessage(body)))
+  await until(() => unread.destroyed)
+  expect(harness.taken).toHaveLength(1)
+  expect(cut('unread')).toBe(1)
+})
+
+test('an idle sender in the middle of a frame is cut all the same', async () => {
+  harness = await startAcceptor({ headersTimeoutMs: 40, bodyTimeoutMs: 40, idleTimeoutMs: 20 })
+  const slow = rawHttp2(harness.grpcPort, () => undefined)
+  slow.write(frame(FrameType.headers, END_HEADERS, 1, grpcHeaders).subarray(0, 20))
+  await until(() => slow.destroyed)
+  expect(cut('idle')).toBe(1)
+  expect(harness.taken).toHaveLength(0)
 })

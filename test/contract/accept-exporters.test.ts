@@ -6,7 +6,7 @@ import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { BatchSpanProcessor, TracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace'
 import { startAcceptor, type Harness } from '../unit/accept/acceptor-under-test.ts'
-import { tracesMethod } from '../unit/accept/raw-http2.ts'
+import { tracesMethod } from '../builders/raw-http2.ts'
 import { readStatus } from '../unit/accept/status-oracle.ts'
 
 let harness: Harness
@@ -101,7 +101,7 @@ for (const gzip of [false, true]) {
 }
 
 test('the grpc-js client sees UNAVAILABLE with RetryInfo before its message was read', async () => {
-  harness.pressure = { retryAfterMs: 2000 }
+  harness.pressure = { cause: 'resident', retryAfterMs: 2000 }
   const { error } = await call(Buffer.alloc(900_000), false)
   expect(error?.code).toBe(status.UNAVAILABLE)
   const [details] = error?.metadata.get('grpc-status-details-bin') ?? []

@@ -13,7 +13,7 @@ import {
   PREFACE,
   rawHttp2,
   type Frame
-} from '../unit/accept/raw-http2.ts'
+} from '../builders/raw-http2.ts'
 import { readStatus } from '../unit/accept/status-oracle.ts'
 
 const PROTOBUF = { 'content-type': 'application/x-protobuf' }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { connect } from 'node:http2'
 import { gzipSync } from 'node:zlib'
 import { sendGrpc, sendHttp1, sendHttp2, startAcceptor, type Harness } from '../unit/accept/acceptor-under-test.ts'
-import { grpcMessage, tracesMethod } from '../unit/accept/raw-http2.ts'
+import { grpcMessage, tracesMethod } from '../builders/raw-http2.ts'
 import { readResponse } from '../unit/accept/status-oracle.ts'
 
 const metricsMethod = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'

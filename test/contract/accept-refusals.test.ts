@@ -24,7 +24,7 @@ import {
   headerBlock,
   rawHttp2,
   type Frame
-} from '../unit/accept/raw-http2.ts'
+} from '../builders/raw-http2.ts'
 import { readStatus } from '../unit/accept/status-oracle.ts'
 
 const BYTES_MAX = 100_000
@@ -96,9 +96,9 @@ const httpCases: HttpCase[] = [
       name: `memory pressure (${type})`,
       ask: { headers: { 'content-type': type }, body },
       arrange: () => {
-        harness.pressure = { retryAfterMs: 4000 }
+        harness.pressure = { cause: 'memory', retryAfterMs: 4000 }
       },
-      ...{ status: 503, type, code: 14, reason: 'busy', headers: { 'retry-after': '5' }, retryMs: 5000 }
+      ...{ status: 503, type, code: 14, reason: 'memory', headers: { 'retry-after': '5' }, retryMs: 5000 }
     },
     {
       name: `a mistake of ours (${type})`,
@@ -250,9 +250,9 @@ const grpcCases: GrpcCase[] = [
     name: 'memory pressure',
     ask: { body: grpcMessage(body) },
     arrange: () => {
-      harness.pressure = { retryAfterMs: 4000 }
+      harness.pressure = { cause: 'event_loop', retryAfterMs: 4000 }
     },
-    ...{ code: 14, reason: 'busy', retryMs: 5000 }
+    ...{ code: 14, reason: 'event_loop', retryMs: 5000 }
   },
   {
     name: 'a mistake of ours',

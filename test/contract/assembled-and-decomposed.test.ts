@@ -58,7 +58,7 @@ test('10,000 traces, shuffled over batches with spans sent twice: every request 
         decomposer.learn(decomposer.decompose(trace, { contextRows, detail: false }), new Uint8Array(all.n))
         if (traces % 500 === 0) decomposer.publish()
       },
-      late: () => false
+      late: () => undefined
     }
   )
   let expected = 0

@@ -32,7 +32,7 @@ test('bad settings end serve with 2 before anything listens, every mistake on a 
     stdout: '',
     stderr:
       `${path}:2: assemble.quiet_tme: unknown key; did you mean quiet_time?\n` +
-      `${path}:4: accept.host: other machines reach 0.0.0.0 and nobody asks who they are; use 127.0.0.1, or set insecure: true\n`
+      `${path}:4: accept.host: other machines reach 0.0.0.0 and nobody asks who they are; use 127.0.0.1, or set access.credentials or insecure: true\n`
   })
 })
 

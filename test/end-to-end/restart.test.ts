@@ -50,10 +50,10 @@ function run(startMs: number): Run {
 const answers = ({ pipeline }: Run): unknown =>
   pipeline.sources.history('gateway', 'GET /buy', { fromMs: 0, toMs: 2 * START_MS, pointsMax: 400 })
 
-test('a process that begins with the state of another has its history, what it learned, and bands from the first request on', () => {
+test('a process that begins with the state of another has its history, what it learned, and bands from the first request on', async () => {
   const before = run(START_MS)
   before.send(1_200, 1)
-  before.pipeline.shutdown(before.nowMs())
+  await before.pipeline.shutdown(before.nowMs())
   const learned = JSON.parse(JSON.stringify(before.pipeline.state.learned())) as Record<string, Record<string, unknown>>
   const history = [...before.pipeline.state.history()]
 

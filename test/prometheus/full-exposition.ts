@@ -57,6 +57,7 @@ export function fullExposer(): TestExposer {
     sources: {
       counters: [stageCounters()],
       memory: () => ({ spans: 1, strings: 2 }),
+      pressure: () => ({ causes: ['memory'], memoryLimitBytes: 1024 }),
       clockOffsets: () => [{ from: 'node-a', to: 'node-b', seconds: 0.003 }]
     }
   })

@@ -56,6 +56,23 @@ rulesTest('refused export requests are a loss of their own, but not those that a
   })
 })
 
+rulesTest('spans that a destination did not get make a ticket above 1 %, for that destination', () => {
+  const destination = (name: string, dropped: number): Series[] => [
+    ...counter('tail_forward_spans_total', { destination: name, result: 'sent' }, 1_000 - dropped),
+    ...counter('tail_forward_spans_total', { destination: name, result: 'queue_full' }, dropped)
+  ]
+  expectAlerts(destination('tempo', 5), {})
+  expectAlerts([...destination('tempo', 0), ...destination('store', 40)], {
+    TailForwardLoss: [
+      {
+        labels: { severity: 'warning', destination: 'store' },
+        summary: '4% of the spans for store were not delivered.',
+        description: ['In the last 10 minutes they were dropped. Most often as queue_full: 400.']
+      }
+    ]
+  })
+})
+
 rulesTest('traces without a root make a ticket above 5 %', () => {
   const traces = (withoutRoot: number): Series[] => [
     ...counter('tail_traces_closed_total', { reason: 'quiet' }, 100 - withoutRoot),
@@ -141,4 +158,24 @@ rulesTest('a slow scrape is told, and so is a late event loop', () => {
     [gauge('scrape_duration_seconds', 0.1), gauge('nodejs_eventloop_lag_p99_seconds', 0.5)],
     slow('100ms', '500ms')
   )
+})
+
+rulesTest('a segment log that cannot be written is told, with what was not kept', () => {
+  const degraded: Series = {
+    name: 'tail_log_degraded',
+    labels: { job: 'tailspan', instance: 'a:9464' },
+    values: Array<number>(MINUTES + 1).fill(1)
+  }
+  expectAlerts([{ ...degraded, values: degraded.values.map(() => 0) }], {})
+  expectAlerts([degraded], {
+    TailLogDegraded: [
+      {
+        labels: { severity: 'warning' },
+        summary: 'Tailspan cannot write its segment log.',
+        description: [
+          'What it takes is in memory only and a crash loses it, or senders are told to come back (segment_log.on_error).'
+        ]
+      }
+    ]
+  })
 })

@@ -1,181 +1,157 @@
-/** Killing input against the live process: it answers as promised, stays small, and good traffic is still counted. */
-import { inspect } from 'node:util'
-import { pause, residentBytesOf, scrapeUntil, startService, type LiveService } from '../builders/live-service.ts'
-import { type Exposition } from '../builders/prometheus-text.ts'
+/**
+ * What strangers, storms and failures do to the live service: every scenario in scenarios/, one after the other, each against
+ * a process of its own. `--short` is the form for every change, `--only WORDS` runs those whose name has the words; the whole, or
+ * `--table`, writes RESULTS.md.
+ */
+import { readdirSync } from 'node:fs'
+import { inspect, parseArgs } from 'node:util'
+import { pause } from '../builders/live-service.ts'
 import { createTally, type Tally } from '../builders/tally.ts'
-import { spanBytes, traceBody } from './bodies.ts'
-import {
-  type Case,
-  cases,
-  FLOOD_OPERATIONS,
-  FLOOD_SERVICE,
-  floodOfServices,
-  HOSTILE_SERVICE,
-  hostileNames,
-  TIMEOUT_MS
-} from './cases.ts'
-import { post } from './senders.ts'
+import { makeBed, type MadeBed } from './bed.ts'
+import { sendHonest, startHonestSender } from './honest.ts'
+import { judgeLedger, summaryOf } from './ledger.ts'
+import { writeResults, type Row } from './results.ts'
+import { type Limits, limitsOf, type Scenario } from './scenario.ts'
+import { type Vitals } from './vitals.ts'
 
+const READY_EVERY_MS = 100
 const MIB = 1024 ** 2
-const OPERATIONS_MAX = 500
-const GOOD_SERVICE = 'well-behaved'
-const GOOD_OPERATIONS = 5
-const GOOD_EVERY_MS = 50
-const HEALTH_EVERY_MS = 200
-/** 64 MiB may be read and inflated twice over, beside everything that waits; a bomb let through would take gigabytes. */
-const RESIDENT_GROWTH_MIB_MAX = 768
-const HEALTH_MS_MAX = 2_000
-const COUNTED_MS_MAX = 20_000
+const scenariosFolder = new URL('scenarios/', import.meta.url)
 
-interface Watch {
-  goodSent: number
-  goodRefused: number
-  residentPeakBytes: number
-  healthWorstMs: number
-  healthCaseMs: number
-  sending: boolean
-  watching: boolean
+async function readScenarios(): Promise<Scenario[]> {
+  const files = readdirSync(scenariosFolder).filter((file) => file.endsWith('.ts'))
+  const modules = await Promise.all(
+    files.sort().map((file) => import(new URL(file, scenariosFolder).href) as Promise<{ scenario: Scenario }>)
+  )
+  return modules.map(({ scenario }) => scenario)
 }
 
-/** Honest traffic, a few requests each time, until told to stop. */
-async function sendGood(service: LiveService, watch: Watch): Promise<void> {
-  while (watch.sending) {
-    const spans = Array.from({ length: GOOD_OPERATIONS }, (_, operation) =>
-      spanBytes({ name: `good ${'abcde'.charAt(operation)}` })
-    )
-    const { status } = await post(service.http, traceBody(GOOD_SERVICE, spans))
-    if (status === 200) watch.goodSent += spans.length
-    else watch.goodRefused += 1
-    await pause(GOOD_EVERY_MS)
-  }
-}
-
-async function watchHealth(service: LiveService, watch: Watch): Promise<void> {
-  while (watch.watching) {
-    const startedMs = performance.now()
-    const answer = await fetch(`http://${service.metrics}/healthz`)
-    await answer.arrayBuffer()
-    const answeredMs = performance.now() - startedMs
-    watch.healthCaseMs = Math.max(watch.healthCaseMs, answeredMs)
-    watch.healthWorstMs = Math.max(watch.healthWorstMs, answeredMs)
-    if (!answer.ok) throw new Error(`/healthz answered ${answer.status}`)
-    watch.residentPeakBytes = Math.max(watch.residentPeakBytes, residentBytesOf(service.pid).nowBytes)
-    await pause(HEALTH_EVERY_MS)
-  }
-}
-
-async function runCase({ name, run }: Case, service: LiveService, watch: Watch, tally: Tally): Promise<void> {
+/** Throws it, waits until all is as before, and judges; gives the line of the table. */
+async function runScenario(scenario: Scenario, short: boolean, tally: Tally): Promise<Row> {
   const startedMs = performance.now()
-  console.log(`--- ${name}`)
-  watch.healthCaseMs = 0
+  console.log(`--- ${scenario.name}: ${scenario.thrown}`)
+  const limits = limitsOf(scenario)
+  const before = tally.counts()
+  const happened: string[] = []
+  let bed: MadeBed | undefined
   try {
-    await run(service, tally)
+    bed = await makeBed(scenario, short, tally)
+    const honest = startHonestSender(bed)
+    bed.defer(honest.stop)
+    const facts = await scenario.run(bed)
+    const readyMs = await untilReady(bed, limits)
+    await honest.stop()
+    happened.push(scenario.happened(facts))
+    scenario.judge(facts, tally)
+    if (bed.service.alive()) await judgeBed(bed, { limits, readyMs, tally, happened })
+    else tally.fail('the process lives', bed.service.output())
+    tally.equal('exit code after SIGTERM', await bed.close(), 0)
   } catch (error) {
-    tally.fail(name, inspect(error))
+    tally.fail(scenario.name, `${inspect(error)}\n${bed?.service.output().slice(-4_000) ?? ''}`)
+    await bed?.close().catch(() => undefined)
   }
-  if (!service.alive()) tally.fail(name, `the process died:\n${service.output()}`)
-  const { healthCaseMs, residentPeakBytes } = watch
-  const facts = [
-    `${Math.round(performance.now() - startedMs)} ms`,
-    `/healthz at worst ${Math.round(healthCaseMs)} ms`,
-    `RSS at most ${Math.round(residentPeakBytes / MIB)} MiB so far`
-  ]
-  console.log(`      ${facts.join(', ')}`)
+  const after = tally.counts()
+  const tookMs = performance.now() - startedMs
+  const text = happened.filter((part) => part !== '').join('; ')
+  console.log(`      ${text} (${Math.round(tookMs)} ms)`)
+  return {
+    name: scenario.name,
+    thrown: scenario.thrown,
+    happened: text,
+    passed: after.passed - before.passed,
+    failed: after.failed - before.failed,
+    tookMs
+  }
 }
 
-function checkCounts(exposition: Exposition, watch: Watch, tally: Tally): void {
-  const requests = (labels: Record<string, string>): number => exposition.sum('tail_requests_total', labels)
-  tally.equal('good traffic is counted exactly', requests({ service_name: GOOD_SERVICE }), watch.goodSent)
-  const rows = (service: string): Set<string | undefined> =>
-    new Set(
-      exposition.samples
-        .filter(({ name, labels }) => name === 'tail_requests_total' && labels['service_name'] === service)
-        .map(({ labels }) => labels['operation'])
-    )
-  tally.equal('the well-behaved service keeps its rows', rows(GOOD_SERVICE).size, GOOD_OPERATIONS)
-  tally.equal('no two hostile names share a series', rows(HOSTILE_SERVICE).size, hostileNames.length)
-  tally.equal('hostile names are counted exactly', requests({ service_name: HOSTILE_SERVICE }), hostileNames.length)
-  checkRows(exposition, tally)
-  const flooded = requests({ service_name: FLOOD_SERVICE }) + requests({ operation: '__other__' })
-  tally.check('the flood is counted, in rows or under __other__', flooded >= FLOOD_OPERATIONS, `${flooded} requests`)
+interface Judged {
+  readonly limits: Limits
+  readonly readyMs: number
+  readonly tally: Tally
+  readonly happened: string[]
+}
+
+/** What must hold of every scenario. */
+async function judgeBed(bed: MadeBed, { limits, readyMs, tally, happened }: Judged): Promise<void> {
   tally.check(
-    'the overflow has a counter',
-    exposition.sum('tail_series_overflow_total') > 0,
-    'tail_series_overflow_total is 0'
+    `ready again after ${Math.round(readyMs)} ms`,
+    readyMs <= limits.readyMsMax,
+    `over ${limits.readyMsMax} ms`
   )
+  if (!limits.countersRestart) {
+    judgeLedger(await bed.settled(), bed.ledger, tally, limits.countedTogether)
+  }
+  const vitals = await bed.vitals()
+  judgeVitals(vitals, limits, tally)
+  const { health, metrics, residentPeakBytes, residentFirstBytes } = vitals
+  happened.push(
+    summaryOf(bed.ledger),
+    `RSS ${mib(residentFirstBytes)} to at most ${mib(residentPeakBytes)} MiB`,
+    `/metrics p99 ${Math.round(metrics.p99Ms)} ms of ${metrics.answered}, /healthz at worst ${Math.round(health.worstMs)} ms`,
+    `ready after ${(readyMs / 1000).toFixed(1)} s`
+  )
+}
+
+function judgeVitals(vitals: Vitals, limits: Limits, tally: Tally): void {
+  const { health, metrics, residentPeakBytes, residentFirstBytes, ownDelayMs } = vitals
+  const grown = mib(residentPeakBytes - residentFirstBytes)
+  tally.check(`memory grew by ${grown} MiB`, grown <= limits.grownMibMax, `over ${limits.grownMibMax} MiB`)
+  const resident = mib(residentPeakBytes)
+  tally.check(`RSS of ${resident} MiB`, resident <= limits.residentMibMax, `over ${limits.residentMibMax} MiB`)
+  if (limits.mayBeDown) return
+  const own = `; the watcher itself was late by up to ${Math.round(ownDelayMs)} ms`
+  const worst = Math.round(health.worstMs)
   tally.check(
-    'refusals have a counter',
-    exposition.sum('tail_requests_refused_total') > 0,
-    'tail_requests_refused_total is 0'
+    `/healthz answered all of ${health.answered}, at worst in ${worst} ms`,
+    health.failed === 0 && worst <= limits.healthMsMax,
+    `${health.failed} failed, limit ${limits.healthMsMax} ms${own}`
   )
+  const p99 = Math.round(metrics.p99Ms)
+  const failedShare = metrics.failed / (metrics.failed + metrics.answered)
   tally.check(
-    'refused spans have a counter',
-    exposition.sum('tail_spans_rejected_total') > 0,
-    'tail_spans_rejected_total is 0'
+    `/metrics answered ${metrics.answered}, p99 ${p99} ms`,
+    failedShare <= limits.metricsFailedShareMax && p99 <= limits.metricsP99MsMax,
+    `${metrics.failed} failed, limit ${limits.metricsP99MsMax} ms${own}`
   )
 }
 
-function checkRows(exposition: Exposition, tally: Tally): void {
-  const all = new Set(
-    exposition.samples
-      .filter(({ name }) => name === 'tail_requests_total')
-      .map(({ labels }) => `${labels['service_name'] ?? ''}\n${labels['operation'] ?? ''}`)
-  )
-  tally.check('rows are capped', all.size <= OPERATIONS_MAX + 1, `${all.size} rows`)
+/** Until /readyz, a scrape and an honest sender are served again; gives the ms that took, Infinity if it never came to that. */
+async function untilReady(bed: MadeBed, limits: Limits): Promise<number> {
+  const startedMs = performance.now()
+  while (performance.now() - startedMs < 2 * limits.readyMsMax && bed.service.alive()) {
+    if ((await isReady(bed.service.metrics)) && (await sendHonest(bed))) return performance.now() - startedMs
+    await pause(READY_EVERY_MS)
+  }
+  return Infinity
 }
 
-async function checkTraffic(service: LiveService, watch: Watch, tally: Tally): Promise<void> {
-  const counted = (exposition: Exposition): boolean =>
-    exposition.sum('tail_requests_total', { service_name: GOOD_SERVICE }) >= watch.goodSent
-  checkCounts(await scrapeUntil(service, counted, { forMs: COUNTED_MS_MAX }), watch, tally)
-  tally.check('good traffic is accepted', watch.goodSent > 100, `${watch.goodSent} sent, ${watch.goodRefused} refused`)
+async function isReady(metrics: string): Promise<boolean> {
+  try {
+    for (const path of ['/readyz', '/metrics']) {
+      const answer = await fetch(`http://${metrics}${path}`, { signal: AbortSignal.timeout(1_000) })
+      await answer.arrayBuffer()
+      if (!answer.ok) return false
+    }
+    return true
+  } catch {
+    return false
+  }
 }
 
-function checkBounds(watch: Watch, residentBefore: number, tally: Tally): void {
-  const grownMib = Math.round((watch.residentPeakBytes - residentBefore) / MIB)
-  tally.check(`memory stays bounded (grew by ${grownMib} MiB)`, grownMib <= RESIDENT_GROWTH_MIB_MAX, 'too much')
-  const worst = Math.round(watch.healthWorstMs)
-  tally.check(`/healthz always answers (${worst} ms at worst)`, worst <= HEALTH_MS_MAX, `over ${HEALTH_MS_MAX} ms`)
-}
+const mib = (bytes: number): number => Math.round(bytes / MIB)
 
 async function main(): Promise<void> {
-  const tally = createTally()
-  const service = await startService({
-    accept: { headers_timeout: `${TIMEOUT_MS}ms`, body_timeout: `${TIMEOUT_MS}ms` },
-    assemble: { quiet_time: '1s' },
-    explain: { operations_max: OPERATIONS_MAX },
-    expose: { zero_first: '0s' }
+  const { values } = parseArgs({
+    options: { short: { type: 'boolean' }, only: { type: 'string' }, table: { type: 'boolean' } }
   })
-  const watch: Watch = {
-    goodSent: 0,
-    goodRefused: 0,
-    residentPeakBytes: 0,
-    healthWorstMs: 0,
-    healthCaseMs: 0,
-    sending: true,
-    watching: true
+  const { short = false, only, table = !short && only === undefined } = values
+  const tally = createTally()
+  const rows: Row[] = []
+  for (const scenario of await readScenarios()) {
+    if ((short && scenario.longOnly === true) || (only !== undefined && !scenario.name.includes(only))) continue
+    rows.push(await runScenario(scenario, short, tally))
   }
-  try {
-    const residentBefore = residentBytesOf(service.pid).nowBytes
-    const good = sendGood(service, watch)
-    const beside = Promise.all([good, watchHealth(service, watch)]).catch((error: unknown) => {
-      tally.fail('honest senders and /healthz are served throughout', inspect(error))
-    })
-    for (const item of cases) if (service.alive()) await runCase(item, service, watch, tally)
-    watch.sending = false
-    await good
-    if (service.alive()) await checkTraffic(service, watch, tally)
-    if (service.alive()) await runCase(floodOfServices, service, watch, tally)
-    watch.watching = false
-    await beside
-    checkBounds(watch, residentBefore, tally)
-    if (service.alive()) checkRows(await service.scrape(), tally)
-    tally.equal('exit code after SIGTERM', await service.stop(), 0)
-  } finally {
-    watch.sending = false
-    watch.watching = false
-    await service.stop()
-  }
+  if (table) writeResults(rows, short ? 'short form' : 'whole form')
   tally.close()
 }
 

@@ -10,6 +10,8 @@
 use std::alloc::System;
 use std::error::Error;
 use std::hint::black_box;
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -17,11 +19,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Request;
 use axum::routing::get;
+use axum::serve::Listener;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tailspan::sync::Semaphore;
-use tailspan::{RequestLayer, TimingAllocator, spawn_observed};
+use tailspan::{RequestLayer, Stamped, TimingAllocator, spawn_observed, stamp_arrivals};
+use tokio::net::{TcpListener, TcpStream};
 use tower_http::trace::TraceLayer;
 use tracing::{Instrument as _, info_span, instrument};
 use tracing_subscriber::filter::LevelFilter;
@@ -57,14 +61,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(RequestLayer::new());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
+    stamp_arrivals(&listener)?;
     let stopped = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    axum::serve(listener, app).with_graceful_shutdown(stopped).await?;
+    axum::serve(Door(listener), app).with_graceful_shutdown(stopped).await?;
     tokio::task::spawn_blocking(move || provider.shutdown()).await??;
     Ok(())
+}
+
+/// Its connections know when what they read had arrived. (On Linux; elsewhere serve the listener itself.)
+struct Door(TcpListener);
+
+impl Listener for Door {
+    type Io = Stamped<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        (Stamped::new(stream), address)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
 }
 
 fn exporting() -> Result<SdkTracerProvider, Box<dyn Error>> {

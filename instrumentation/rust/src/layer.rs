@@ -101,7 +101,7 @@ struct SpanLedger {
     own: Arc<Ledger>,
     parent: Option<Arc<Ledger>>,
     /// Nanoseconds by which what it answers may have been there before it.
-    unwatched_before: u64,
+    unwatched_before: Option<u64>,
     /// It stands for a peer.
     of_call: bool,
 }
@@ -132,7 +132,7 @@ where
         let unwatched_before = if parent.is_none() {
             thread::unwatched_until_now()
         } else {
-            0
+            None
         };
         let own = Arc::new(Ledger::new(clock::now_ns()));
         span.extensions_mut().replace(SpanLedger {
@@ -168,15 +168,15 @@ where
             return;
         };
         thread::span_closed(&ledger);
+        // First: the exported span ended when it was last left, and what it takes to hand it on is its parent's time.
+        if let Some(parent) = &parent {
+            thread::child_changes(parent, Ledger::child_closed);
+        }
         if let Some(mut times) = ledger.times(alloc::in_use()) {
-            times.unwatched_before_ns = (unwatched_before > 0).then_some(unwatched_before);
+            times.unwatched_before_ns = unwatched_before;
             self.hand_on(&span, times, of_call);
         } else if ledger.held_across_await() {
             counters::count(&counters::SPANS_HELD_ACROSS_AWAIT);
-        }
-        // Last: what it took to hand the times on is not the parent's own time either.
-        if let Some(parent) = parent {
-            thread::child_changes(&parent, Ledger::child_closed);
         }
     }
 }

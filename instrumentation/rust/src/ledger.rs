@@ -13,6 +13,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::watch;
+
 /// Shared between the span, the threads that enter it, and the queues its requests stand in.
 #[derive(Debug)]
 pub(crate) struct Ledger(Mutex<Book>);
@@ -26,6 +28,8 @@ struct Book {
     queues: u32,
     gap: Gap,
     busy: u64,
+    /// Neither running nor in a queue, what is scheduling taken out.
+    idle: u64,
     allocator: u64,
     preempted: u64,
     scheduling: u64,
@@ -88,9 +92,11 @@ pub(crate) struct Woken {
 }
 
 impl Woken {
-    /// A wake-up that comes from where its reason is.
-    pub(crate) fn at(at: u64) -> Self {
-        Self { at, due: at }
+    /// How long of a wait that it ended nobody had time for what was waited for: up to it, since it may have been due, and before
+    /// that, when another task of the process may have stood in the way (the one that sends the request, say).
+    fn unwatched_within(self, from: u64, to: u64) -> u64 {
+        let due = self.due.clamp(from, from.max(to));
+        to.saturating_sub(due) + watch::unwatched_within(from, due)
     }
 }
 
@@ -106,11 +112,14 @@ pub struct SpanTimes {
     /// Ready to run and not running: woken (or spawned) and not yet polled, and, where it is
     /// [watched](crate::SpanLayer::with_preemption), polled on a thread that the kernel kept waiting.
     pub scheduling_ns: Option<u64>,
-    /// Waiting while no worker had time for what it waited for, up to a wake-up: that came late by at most this much. It is
-    /// part of no other amount. `None` when there was none, or workers are not [watched](crate::watch_workers).
+    /// Waiting while no worker had time for what it waited for: the wait was longer for it by at most this much. It is part of
+    /// no other amount. `None` when there was none, or workers are not [watched](crate::watch_workers).
     pub unwatched_ns: Option<u64>,
+    /// Waiting for something else: a peer, a timer. `None` when workers are not watched, because the wait may then have been
+    /// lateness that nobody noticed.
+    pub blocked_ns: Option<u64>,
     /// The same before the span, of one without a parent in the process: by at most this much what it answers was there
-    /// before it. It is no part of the span.
+    /// before it. It is no part of the span. Exactly so where arrivals are [stamped](crate::Stamped).
     pub unwatched_before_ns: Option<u64>,
     /// In the allocator, while the span was running.
     pub allocator_ns: Option<u64>,
@@ -137,6 +146,8 @@ impl Book {
                 self.busy += elapsed;
             } else if self.queues > 0 {
                 self.queue_wait += elapsed;
+            } else {
+                self.idle += elapsed;
             }
         }
         self.settled = self.settled.max(now);
@@ -159,8 +170,9 @@ impl Book {
                 unwatched: 0,
             };
         }
+        self.idle -= scheduling;
         let until = woken.at.min(self.gap.claimed_from);
-        let unwatched = until.saturating_sub(woken.due.max(self.gap.asked_until));
+        let unwatched = woken.unwatched_within(self.gap.asked_until, until);
         self.gap.asked_until = self.gap.asked_until.max(until);
         Claim { scheduling, unwatched }
     }
@@ -248,6 +260,8 @@ impl Ledger {
         book.gap.asked_until = book.gap.from;
         if book.gap.booked_as_queue {
             book.queue_wait += claim.scheduling;
+        } else {
+            book.idle += claim.scheduling;
         }
     }
 
@@ -296,6 +310,7 @@ impl Ledger {
             scheduling_ns: (book.observed || preempted > 0).then_some(book.scheduling + preempted),
             unwatched_before_ns: None,
             unwatched_ns: (book.unwatched > 0).then_some(book.unwatched),
+            blocked_ns: (book.observed && watch::is_watched()).then_some(book.idle.saturating_sub(book.unwatched)),
             allocator_ns: allocations_timed.then_some(allocator),
             processing_ns: Some(book.busy - allocator - preempted),
         })

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod alloc;
+#[cfg_attr(not(all(feature = "net", target_os = "linux")), path = "no_arrival.rs")]
+mod arrival;
 mod clock;
 mod counters;
 mod kind;
@@ -21,6 +23,8 @@ mod tower;
 mod watch;
 
 pub use crate::alloc::TimingAllocator;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub use crate::arrival::{Stamped, stamp_arrivals};
 pub use crate::counters::{Counters, counters};
 pub use crate::layer::{SpanLayer, layer};
 pub use crate::ledger::SpanTimes;

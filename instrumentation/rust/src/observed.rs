@@ -27,7 +27,7 @@ pub trait Observe: Future + Sized {
     /// # drop(observed);
     /// ```
     fn tailspan(self) -> Observed<Self> {
-        Observed::new(self, 0)
+        Observed::new(self, Woken::default())
     }
 }
 
@@ -41,17 +41,17 @@ pin_project! {
         #[pin]
         inner: F,
         waker: Option<NotingWaker>,
-        // Until there is a waker to note it: the moment since which the first poll is due, or 0.
-        due_since: u64,
+        // Until there is a waker to note it: what makes the first poll due.
+        due: Woken,
     }
 }
 
 impl<F> Observed<F> {
-    fn new(inner: F, due_since: u64) -> Self {
+    fn new(inner: F, due: Woken) -> Self {
         Self {
             inner,
             waker: None,
-            due_since,
+            due,
         }
     }
 
@@ -59,7 +59,7 @@ impl<F> Observed<F> {
     /// is only made, to be awaited later, is not waiting to run.
     #[cfg(any(feature = "tokio", feature = "tower"))]
     pub(crate) fn due_now(inner: F) -> Self {
-        Self::new(inner, crate::clock::now_ns())
+        Self::new(inner, thread::woken_now())
     }
 }
 
@@ -68,7 +68,7 @@ impl<F: Future> Future for Observed<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut woken = Woken::at(std::mem::take(this.due_since));
+        let mut woken = std::mem::take(this.due);
         if let Some(waker) = this.waker.as_ref() {
             woken = waker.note.take();
         }

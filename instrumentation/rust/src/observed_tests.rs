@@ -66,7 +66,7 @@ fn a_wake_up_during_a_poll_asks_for_the_next_one() {
             }
             Poll::<()>::Pending
         }),
-        0
+        Woken::default()
     ));
     let mut context = Context::from_waker(&waker);
     let noted = |observed: Pin<&mut Observed<_>>| {
@@ -90,7 +90,7 @@ fn futures_inside_see_one_waker_until_the_future_moves_to_another_task() {
                 seen.push(context.waker().clone());
                 Poll::<()>::Pending
             }),
-            0
+            Woken::default()
         ));
         for waker in [&first_waker, &first_waker, &second_waker] {
             assert!(observed.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
@@ -113,7 +113,7 @@ fn a_wake_up_of_the_old_task_is_not_lost_when_the_future_moves() {
             woken_at_poll.borrow_mut().push(crate::thread::woken_of_this_turn());
             Poll::<()>::Pending
         }),
-        0
+        Woken::default()
     ));
     assert!(
         observed
@@ -140,7 +140,7 @@ fn a_panic_in_a_poll_leaves_the_thread_as_it_was() {
     let panicked = std::panic::catch_unwind(|| {
         let mut observed = pin!(Observed::new(
             poll_fn(|_| -> Poll<()> { std::panic::resume_unwind(Box::new("told to")) }),
-            0
+            Woken::default()
         ));
         let _ = observed.as_mut().poll(&mut Context::from_waker(&waker));
     });

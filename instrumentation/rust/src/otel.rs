@@ -11,7 +11,9 @@ pub mod attribute {
     pub const QUEUE_WAIT_NS: &str = "tailspan.queue_wait_ns";
     /// Ready to run but not running.
     pub const SCHEDULING_NS: &str = "tailspan.scheduling_ns";
-    /// Waiting while nobody looked whether the wait was over: at most so much of it was scheduling.
+    /// Waiting for what nothing measured: a peer, a timer.
+    pub const BLOCKED_NS: &str = "tailspan.blocked_ns";
+    /// Waiting while no worker had time for what was waited for: at most so much of it was scheduling.
     pub const UNWATCHED_NS: &str = "tailspan.unwatched_ns";
     /// As much before the span, of one without a parent in the process.
     pub const UNWATCHED_BEFORE_NS: &str = "tailspan.unwatched_before_ns";
@@ -27,6 +29,7 @@ fn amounts(times: SpanTimes) -> impl Iterator<Item = (&'static str, i64)> {
     [
         (attribute::QUEUE_WAIT_NS, times.queue_wait_ns),
         (attribute::SCHEDULING_NS, times.scheduling_ns),
+        (attribute::BLOCKED_NS, times.blocked_ns),
         (attribute::UNWATCHED_NS, times.unwatched_ns),
         (attribute::UNWATCHED_BEFORE_NS, times.unwatched_before_ns),
         (attribute::ALLOCATOR_NS, times.allocator_ns),

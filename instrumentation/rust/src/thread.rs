@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::counters;
 use crate::ledger::{Claim, Ledger, Polled, Woken};
 use crate::run_queue::RunQueue;
-use crate::{alloc, clock, watch};
+use crate::{alloc, arrival, clock, watch};
 
 thread_local! {
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread {
@@ -186,10 +186,23 @@ pub(crate) fn woken_now() -> Woken {
     Woken { at, due }
 }
 
-/// How late what happens now on this thread, outside of an observed poll, may be.
-pub(crate) fn unwatched_until_now() -> u64 {
-    let Woken { at, due } = woken_now();
-    at.saturating_sub(due)
+/// How late a request may be that begins now on this thread: since it arrived, as the kernel says, or else since what led to this
+/// poll may have been due. `None` where nobody knows.
+pub(crate) fn unwatched_until_now() -> Option<u64> {
+    let now = clock::now_ns();
+    if let Some(arrived) = arrival::take() {
+        return Some(now.saturating_sub(arrived));
+    }
+    if !watch::is_watched() {
+        return None;
+    }
+    let woken = with(|thread| thread.turn.as_ref().map(|turn| turn.polled.woken)).flatten();
+    let due = match woken {
+        Some(Woken { at: 0, .. }) => now,
+        Some(Woken { due, .. }) => due,
+        None => watch::due_since(now),
+    };
+    Some(now.saturating_sub(due))
 }
 
 /// One poll of an observed future, from creation to drop.

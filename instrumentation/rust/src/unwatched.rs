@@ -5,3 +5,11 @@ pub(crate) fn was_busy(_: u64, _: u64) {}
 pub(crate) fn due_since(now: u64) -> u64 {
     now
 }
+
+pub(crate) fn unwatched_within(_: u64, _: u64) -> u64 {
+    0
+}
+
+pub(crate) fn is_watched() -> bool {
+    false
+}

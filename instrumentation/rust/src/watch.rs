@@ -2,7 +2,9 @@
 //! does one after the other: a task that passes a wake-up on to a request may itself have waited, and nobody says so.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Builder;
 
@@ -14,20 +16,28 @@ const LEAST_NS: u64 = 200_000;
 /// Stretches with less between them are one: what was ready in the first was not seen to between them. One that ended longer
 /// before a wake-up did not delay it.
 const PASSED_ON_WITHIN_NS: u64 = 500_000;
+/// After a long one that is a quarter of it: what gathered in it is seen to one by one, and takes as long as workers are busy anyway.
+const SEEN_TO_SHARE: u64 = 4;
 
+/// How many stretches are remembered: at least 50 ms of a process whose workers never park.
+const REMEMBERED: usize = 256;
+
+static WATCHED: AtomicBool = AtomicBool::new(false);
 static WORKERS: Workers = Workers(AtomicU64::new(0));
 static UNWATCHED: Latest = Latest {
     from: AtomicU64::new(0),
     to: AtomicU64::new(0),
 };
+static STRETCHES: Mutex<Stretches> = Mutex::new(Stretches(VecDeque::new()));
 
 thread_local! {
     static WORKER: RefCell<Worker> = const { RefCell::new(Worker::new()) };
 }
 
 /// Watches the workers of the runtime that `builder` builds: when none of them looked at sockets and timers, all being busy,
-/// blocked, or kept from the processor by the kernel, and for how long each was busy with requests. Spans whose wait ended
-/// with such a stretch say so (`tailspan.unwatched_ns`): their wake-up was late by at most that much.
+/// blocked, or kept from the processor by the kernel, and for how long each was busy with requests. Spans that waited meanwhile
+/// say so (`tailspan.unwatched_ns`): their waits were over, or what they wait for was begun, later by at most that much. What a
+/// span waited for otherwise is then known to be no lateness of this process (`tailspan.blocked_ns`).
 ///
 /// It uses the builder's `on_thread_park` and `on_thread_unpark`, of which a runtime has one each. Watch one runtime of a
 /// process, the one that serves.
@@ -39,6 +49,7 @@ thread_local! {
 /// ```
 pub fn watch_workers(builder: &mut Builder) -> &mut Builder {
     clock::prepare();
+    WATCHED.store(true, Ordering::Relaxed);
     builder.on_thread_park(parks).on_thread_unpark(unparks)
 }
 
@@ -89,26 +100,61 @@ struct Stretch {
 impl Stretch {
     /// With one that came after it; where the two are apart, only that one.
     fn followed_by(self, next: Self) -> Self {
-        let from = if next.from.saturating_sub(self.to) <= PASSED_ON_WITHIN_NS && self.to > 0 {
-            self.from.min(next.from)
-        } else {
-            next.from
-        };
-        Self { from, to: next.to }
+        Self {
+            from: self.led_up_to(next.from),
+            to: next.to,
+        }
     }
 
     /// Since when a wake-up at `now` may have been due.
     fn led_up_to(self, now: u64) -> u64 {
-        if now.saturating_sub(self.to) <= PASSED_ON_WITHIN_NS {
+        let seen_to_within = PASSED_ON_WITHIN_NS.max(self.length() / SEEN_TO_SHARE);
+        if self.to > 0 && now.saturating_sub(self.to) <= seen_to_within {
             self.from.min(now)
         } else {
             now
         }
     }
 
-    fn is_short(self) -> bool {
-        self.to.saturating_sub(self.from) < LEAST_NS
+    fn length(self) -> u64 {
+        self.to.saturating_sub(self.from)
     }
+
+    fn is_short(self) -> bool {
+        self.length() < LEAST_NS
+    }
+}
+
+/// The latest stretches without anybody looking, in order and disjoint.
+struct Stretches(VecDeque<Stretch>);
+
+impl Stretches {
+    /// They are added as they end.
+    fn add(&mut self, mut stretch: Stretch) {
+        while self.0.back().is_some_and(|last| last.from >= stretch.from) {
+            self.0.pop_back();
+        }
+        if let Some(last) = self.0.back() {
+            stretch.from = stretch.from.max(last.to);
+        }
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(stretch);
+    }
+
+    fn within(&self, from: u64, to: u64) -> u64 {
+        self.0
+            .iter()
+            .rev()
+            .take_while(|stretch| stretch.to > from)
+            .map(|stretch| stretch.to.min(to).saturating_sub(stretch.from.max(from)))
+            .sum()
+    }
+}
+
+fn stretches() -> MutexGuard<'static, Stretches> {
+    STRETCHES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The latest stretch without anybody looking; the two words are read apart, and a reader that meets a change sees a stretch
@@ -126,13 +172,17 @@ impl Latest {
     }
 
     fn note(&self, stretch: Stretch) {
-        if stretch.is_short() {
-            return;
-        }
         let all = self.read().followed_by(stretch);
         self.to.store(0, Ordering::Release);
         self.from.store(all.from, Ordering::Release);
         self.to.store(all.to, Ordering::Release);
+    }
+}
+
+fn note(stretch: Stretch) {
+    if !stretch.is_short() {
+        UNWATCHED.note(stretch);
+        stretches().add(stretch);
     }
 }
 
@@ -146,7 +196,7 @@ fn with<R>(f: impl FnOnce(&mut Worker) -> R) -> Option<R> {
 fn parks() {
     let now = clock::now_ns();
     if let Some(since) = WORKERS.park().filter(|since| *since > 0) {
-        UNWATCHED.note(Stretch { from: since, to: now });
+        note(Stretch { from: since, to: now });
     }
     with(|worker| {
         worker.is_worker = true;
@@ -162,7 +212,7 @@ fn unparks() {
     with(|worker| {
         worker.parked = false;
         let from = worker.kept_since(now);
-        UNWATCHED.note(Stretch { from, to: now });
+        note(Stretch { from, to: now });
     });
 }
 
@@ -194,6 +244,19 @@ pub(crate) fn due_since(now: u64) -> u64 {
         unwatched.min(own)
     })
     .unwrap_or(now)
+}
+
+/// For how long between two moments nobody looked.
+pub(crate) fn unwatched_within(from: u64, to: u64) -> u64 {
+    if to.saturating_sub(from) < LEAST_NS || UNWATCHED.to.load(Ordering::Acquire) <= from {
+        return 0;
+    }
+    stretches().within(from, to)
+}
+
+/// Whether workers are watched at all.
+pub(crate) fn is_watched() -> bool {
+    WATCHED.load(Ordering::Relaxed)
 }
 
 /// How many workers are parked, and since when none is: one word, so that both change at once.
@@ -238,7 +301,13 @@ mod tests {
     fn a_wake_up_right_after_a_stretch_may_have_been_due_since_it_began() {
         assert_eq!(LONG.led_up_to(20 * MS), 10 * MS);
         assert_eq!(LONG.led_up_to(20 * MS + 400_000), 10 * MS);
-        assert_eq!(LONG.led_up_to(21 * MS), 21 * MS, "somebody had looked by then");
+        assert_eq!(LONG.led_up_to(22 * MS), 10 * MS, "there was much to see to");
+        assert_eq!(LONG.led_up_to(23 * MS), 23 * MS, "somebody had looked by then");
+        let short = Stretch {
+            from: 19 * MS,
+            to: 20 * MS,
+        };
+        assert_eq!(short.led_up_to(21 * MS), 21 * MS);
     }
 
     #[test]
@@ -259,6 +328,33 @@ mod tests {
             to: 30 * MS,
         };
         assert_eq!(LONG.followed_by(later), later);
+    }
+
+    #[test]
+    fn a_wait_hears_of_every_stretch_that_fell_into_it() {
+        let mut stretches = Stretches(VecDeque::new());
+        for (from, to) in [(10, 20), (30, 40), (38, 50), (60, 70), (55, 80)] {
+            stretches.add(Stretch { from, to });
+        }
+        assert_eq!(
+            stretches.within(0, 100),
+            10 + 20 + 25,
+            "time that two of them cover counts once"
+        );
+        assert_eq!(stretches.within(15, 35), 5 + 5);
+        assert_eq!(stretches.within(80, 100), 0);
+    }
+
+    #[test]
+    fn stretches_are_forgotten_oldest_first() {
+        let mut stretches = Stretches(VecDeque::new());
+        for at in 0..2 * REMEMBERED as u64 {
+            stretches.add(Stretch {
+                from: 2 * at,
+                to: 2 * at + 1,
+            });
+        }
+        assert_eq!(stretches.within(0, u64::MAX), REMEMBERED as u64);
     }
 
     #[test]

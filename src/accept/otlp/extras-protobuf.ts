@@ -6,16 +6,16 @@ import { type SpanWriter } from './span-writer.ts'
 
 const { varint, fixed64, bytes, fixed32 } = Wire
 
-const eventShape = messageShape({ 1: fixed64, 2: bytes, 3: bytes, 4: varint })
-const linkShape = messageShape({ 1: bytes, 2: bytes, 3: bytes, 4: bytes, 5: varint, 6: fixed32 })
+export const eventShape = messageShape({ 1: fixed64, 2: bytes, 3: bytes, 4: varint })
+export const linkShape = messageShape({ 1: bytes, 2: bytes, 3: bytes, 4: bytes, 5: varint, 6: fixed32 })
 
 /** Tags: field number and wire type. */
 const EVENT_TIME = (1 << 3) | fixed64
 const EVENT_NAME = (2 << 3) | bytes
-const EVENT_ATTRIBUTE = (3 << 3) | bytes
-const LINK_TRACE_ID = (1 << 3) | bytes
-const LINK_SPAN_ID = (2 << 3) | bytes
-const LINK_ATTRIBUTE = (4 << 3) | bytes
+export const EVENT_ATTRIBUTE = (3 << 3) | bytes
+export const LINK_TRACE_ID = (1 << 3) | bytes
+export const LINK_SPAN_ID = (2 << 3) | bytes
+export const LINK_ATTRIBUTE = (4 << 3) | bytes
 
 export const TRACE_ID_BYTES = 16
 export const SPAN_ID_BYTES = 8

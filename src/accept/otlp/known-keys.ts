@@ -1,3 +1,4 @@
+import { addedAttributes } from '../../model/added-attributes.ts'
 import { Evidence, type Wants } from '../../model/spans.ts'
 import { KeyTable } from './key-table.ts'
 
@@ -21,9 +22,10 @@ export const Role = {
   protocolName: 15,
   tailSampler: 16,
   sampleRate: 17,
-  rustMark: 18
+  rustMark: 18,
+  addedName: 19
 } as const
-export const ROLES = 19
+export const ROLES = 20
 
 const keysByRole: readonly (readonly [role: number, keys: readonly string[]])[] = [
   [Role.method, ['http.request.method', 'http.method']],
@@ -58,7 +60,8 @@ const keysByRole: readonly (readonly [role: number, keys: readonly string[]])[] 
   // Refinery, and Honeycomb's SDKs; 1 = nothing was left out.
   [Role.sampleRate, ['SampleRate']],
   // Nobody else than tracing-opentelemetry writes it.
-  [Role.rustMark, ['busy_ns']]
+  [Role.rustMark, ['busy_ns']],
+  [Role.addedName, addedAttributes]
 ]
 
 /** Any key that begins so says that the span is an RPC. */

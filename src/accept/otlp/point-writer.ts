@@ -112,7 +112,7 @@ export class PointWriter {
     }
     const refusal = this.#refusal(row)
     if (refusal !== ACCEPTED) {
-      this.#tally.add(refusal)
+      this.#tally.add(refusal, row)
       return
     }
     if (this.#counts > 0) points.bucketBound[this.#firstBucket + this.#bounds] = Infinity

@@ -15,7 +15,7 @@ export const VALUE = (2 << 3) | bytes
 /** AnyValue */
 export const STRING = (1 << 3) | bytes
 const BOOL = (2 << 3) | varint
-const INT = (3 << 3) | varint
+export const INT = (3 << 3) | varint
 const DOUBLE = (4 << 3) | fixed64
 const ARRAY = (5 << 3) | bytes
 /** ArrayValue */
@@ -131,10 +131,10 @@ function readScalar(cursor: Cursor, tag: number, end: number, value: AttributeVa
   }
 }
 
-const resourceShape = messageShape({ 1: bytes, 2: varint })
+export const resourceShape = messageShape({ 1: bytes, 2: varint })
 const resourceRange = createKeyValueRange()
 const resourceValue = createAttributeValue()
-const RESOURCE_ATTRIBUTE = (1 << 3) | bytes
+export const RESOURCE_ATTRIBUTE = (1 << 3) | bytes
 
 /** Hands the attributes of a Resource to `sender`, which was begun before: a resource may come in several pieces. */
 export function readResource(cursor: Cursor, end: number, sender: SenderReader): void {

@@ -30,11 +30,16 @@ export const pointRefusalReasons = [
 ] as const
 export const PointRefusal = { timestamp: 0, endBeforeStart: 1, inFuture: 2, value: 3, buckets: 4 } as const
 
+/** A body of nothing but empty spans has millions. */
+const PLACES_MAX = 65_536
+
 /** What of one request was refused. Reused by the next request. */
 export interface Refusals {
   rejected: number
   /** Counts in the order of the list of reasons. */
   readonly byReason: Uint32Array
+  /** For each of the first PLACES_MAX: how many of the request had been taken before it. */
+  readonly places: number[]
   /** For partial_success; empty when nothing was refused. */
   message: string
 }
@@ -42,23 +47,25 @@ export interface Refusals {
 export interface RefusalTally {
   readonly refusals: Refusals
   readonly reset: () => void
-  readonly add: (reason: number) => void
+  readonly add: (reason: number, takenBefore: number) => void
   readonly finish: () => Refusals
 }
 
 /** Counts refusals of `noun`s and words them for the sender: `3 spans refused: 2 trace_id_invalid, 1 end_before_start`. */
 export function createRefusalTally(noun: string, reasons: readonly string[]): RefusalTally {
-  const refusals: Refusals = { rejected: 0, byReason: new Uint32Array(reasons.length), message: '' }
+  const refusals: Refusals = { rejected: 0, byReason: new Uint32Array(reasons.length), places: [], message: '' }
   return {
     refusals,
     reset() {
       if (refusals.rejected === 0) return
       refusals.rejected = 0
       refusals.byReason.fill(0)
+      refusals.places.length = 0
       refusals.message = ''
     },
-    add(reason) {
+    add(reason, takenBefore) {
       refusals.rejected += 1
+      if (refusals.places.length < PLACES_MAX) refusals.places.push(takenBefore)
       refusals.byReason[reason] = (refusals.byReason[reason] as number) + 1
     },
     finish() {

@@ -2,12 +2,12 @@ import { type SpanBatch } from '../../model/spans.ts'
 
 const FIRST_ROWS = 1024
 
-type RowColumns = Omit<SpanBatch, 'n' | 'evidence'>
-const rowBytes = 4 * (4 + 2 + 2 + 4 + 3 + 1 + 1) + 2 + 2
+type RowColumns = Omit<SpanBatch, 'n' | 'evidence' | 'order'>
+const rowBytes = 4 * (4 + 2 + 2 + 4 + 3 + 1 + 1 + 1) + 2 + 2
 const evidenceRowBytes = 2 + 8 + 8
 
 export function createSpanBatch(): SpanBatch {
-  return { n: 0, ...rowColumns(FIRST_ROWS), evidence: evidenceColumns(FIRST_ROWS) }
+  return { n: 0, ...rowColumns(FIRST_ROWS), evidence: evidenceColumns(FIRST_ROWS), order: undefined }
 }
 
 /** Twice the rows, the old ones kept. */
@@ -53,6 +53,7 @@ function rowColumns(rows: number): RowColumns {
     kind: new Uint8Array(rows),
     outcome: new Uint8Array(rows),
     flags: new Uint16Array(rows),
+    held: new Uint32Array(rows),
     evidenceEnd: new Uint32Array(rows)
   }
 }

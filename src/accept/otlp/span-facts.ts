@@ -110,6 +110,7 @@ export class SpanFacts {
     const seen = this.#seen
     let flags = this.flags
     if ((seen & REQUEST_MARKS) !== 0 || (seen & TOWER_MARKS) === TOWER_MARKS) flags |= SpanFlag.requestLike
+    if ((seen & (1 << Role.addedName)) !== 0) flags |= SpanFlag.hasAddedName
     if ((seen & RARE_MARKS) !== 0) flags |= this.#rareFlags()
     if ((seen & (1 << Role.httpStatus)) !== 0 && this.#number(Role.httpStatus) === 101) flags |= SpanFlag.streaming
     return flags

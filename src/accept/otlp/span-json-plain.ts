@@ -72,7 +72,7 @@ export class SpanJsonPlain {
     if (this.#linksAt > 0) this.#links()
     json.at = resumeAt
     const refusal = writer.finish()
-    if (refusal !== ACCEPTED) this.#tally.add(refusal)
+    if (refusal !== ACCEPTED) this.#tally.add(refusal, this.#batch.n)
   }
 
   #field(field: number): void {

@@ -17,31 +17,31 @@ import { ACCEPTED, type SpanWriter } from './span-writer.ts'
 
 const { varint, fixed64, bytes, fixed32 } = Wire
 
-const spanShape = messageShape({
+export const spanShape = messageShape({
   ...{ 1: bytes, 2: bytes, 3: bytes, 4: bytes, 5: bytes, 6: varint, 7: fixed64, 8: fixed64, 9: bytes, 10: varint },
   ...{ 11: bytes, 12: varint, 13: bytes, 14: varint, 15: bytes, 16: fixed32 }
 })
-const statusShape = messageShape({ 2: bytes, 3: varint })
+export const statusShape = messageShape({ 2: bytes, 3: varint })
 
 /** Tags: field number and wire type. */
-const TRACE_ID = (1 << 3) | bytes
-const SPAN_ID = (2 << 3) | bytes
+export const TRACE_ID = (1 << 3) | bytes
+export const SPAN_ID = (2 << 3) | bytes
 const TRACE_STATE = (3 << 3) | bytes
-const PARENT_ID = (4 << 3) | bytes
-const NAME = (5 << 3) | bytes
-const KIND = (6 << 3) | varint
-const START = (7 << 3) | fixed64
-const END = (8 << 3) | fixed64
-const ATTRIBUTE = (9 << 3) | bytes
+export const PARENT_ID = (4 << 3) | bytes
+export const NAME = (5 << 3) | bytes
+export const KIND = (6 << 3) | varint
+export const START = (7 << 3) | fixed64
+export const END = (8 << 3) | fixed64
+export const ATTRIBUTE = (9 << 3) | bytes
 const DROPPED_ATTRIBUTES = (10 << 3) | varint
-const EVENT = (11 << 3) | bytes
-const LINK = (13 << 3) | bytes
-const STATUS = (15 << 3) | bytes
+export const EVENT = (11 << 3) | bytes
+export const LINK = (13 << 3) | bytes
+export const STATUS = (15 << 3) | bytes
 const SPAN_FLAGS = (16 << 3) | fixed32
 const STATUS_MESSAGE = (2 << 3) | bytes
 const STATUS_CODE = (3 << 3) | varint
 /** A KeyValue shorter than 128 bytes that begins with its key, as the first three of its bytes that matter. */
-const PLAIN_ATTRIBUTE = ATTRIBUTE | (KEY << 16)
+export const PLAIN_ATTRIBUTE = ATTRIBUTE | (KEY << 16)
 
 export interface SpanReaderParts {
   readonly batch: SpanBatch
@@ -127,7 +127,7 @@ export class SpanProtobuf {
     }
     if (extrasAt !== -1) this.#readExtras(extrasAt, end)
     const refusal = writer.finish()
-    if (refusal !== ACCEPTED) this.#tally.add(refusal)
+    if (refusal !== ACCEPTED) this.#tally.add(refusal, this.#batch.n)
   }
 
   /** Fields that few spans have, or that few senders write elsewhere than at the start. */

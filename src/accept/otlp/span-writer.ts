@@ -222,19 +222,10 @@ export class SpanWriter {
     if (!this.spanIdOk) return SpanRefusal.spanId
     if (!this.parentIdOk) return SpanRefusal.parentId
     const { startHi, startLo, endHi, endLo } = this.#batch
-    const hi = startHi[row] as number
-    const lo = startLo[row] as number
     const toHi = endHi[row] as number
     const toLo = endLo[row] as number
-    if ((hi === 0 && lo === 0) || (toHi === 0 && toLo === 0)) return SpanRefusal.timestamp
-    if (hi > 0x7fffffff || toHi > 0x7fffffff) return SpanRefusal.timestamp
-    if (toHi < hi || (toHi === hi && toLo < lo)) return SpanRefusal.endBeforeStart
-    if ((toHi - hi) * HIGH_WORD + (toLo - lo) > Number.MAX_SAFE_INTEGER) return SpanRefusal.durationTooLong
-    // NaN, the clock of files, is never ahead of anything nor behind it.
-    const aheadMs = (toHi * HIGH_WORD + toLo) / NS_PER_MS - this.#nowMs
-    if (aheadMs > this.#limits.futureMaxMs) return SpanRefusal.inFuture
-    if (-aheadMs > this.#limits.spanAgeMaxMs) return SpanRefusal.tooOld
-    return ACCEPTED
+    const refusal = refusalOfTimes(startHi[row] as number, startLo[row] as number, toHi, toLo)
+    return refusal === ACCEPTED ? refusalOfEnd(toHi, toLo, this.#nowMs, this.#limits) : refusal
   }
 
   #sinceStart(hi: number, lo: number): number {
@@ -279,4 +270,24 @@ export class SpanWriter {
     evidence.b[row] = b
     this.#evidenceRows = row + 1
   }
+}
+
+/** Whether a span can have these times, whatever the time is now: two words each of Unix ns. */
+export function refusalOfTimes(hi: number, lo: number, toHi: number, toLo: number): number {
+  if ((hi === 0 && lo === 0) || (toHi === 0 && toLo === 0)) return SpanRefusal.timestamp
+  if (hi > 0x7fffffff || toHi > 0x7fffffff) return SpanRefusal.timestamp
+  if (toHi < hi || (toHi === hi && toLo < lo)) return SpanRefusal.endBeforeStart
+  return (toHi - hi) * HIGH_WORD + (toLo - lo) > Number.MAX_SAFE_INTEGER ? SpanRefusal.durationTooLong : ACCEPTED
+}
+
+/** NaN, the clock of files, is never ahead of anything nor behind it. */
+export function refusalOfEnd(
+  toHi: number,
+  toLo: number,
+  nowMs: number,
+  limits: Pick<DecoderLimits, 'futureMaxMs' | 'spanAgeMaxMs'>
+): number {
+  const aheadMs = (toHi * HIGH_WORD + toLo) / NS_PER_MS - nowMs
+  if (aheadMs > limits.futureMaxMs) return SpanRefusal.inFuture
+  return -aheadMs > limits.spanAgeMaxMs ? SpanRefusal.tooOld : ACCEPTED
 }

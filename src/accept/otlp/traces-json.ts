@@ -169,7 +169,7 @@ export class TracesJson {
     this.#events(span.events)
     this.#links(span.links)
     const refusal = writer.finish()
-    if (refusal !== ACCEPTED) this.#tally.add(refusal)
+    if (refusal !== ACCEPTED) this.#tally.add(refusal, this.#batch.n)
   }
 
   #parent(text: string, row: number): void {

@@ -10,19 +10,19 @@ import { type SpanWriter } from './span-writer.ts'
 
 const { varint, bytes } = Wire
 
-const requestShape = messageShape({ 1: bytes })
-const resourceSpansShape = messageShape({ 1: bytes, 2: bytes, 3: bytes })
-const scopeSpansShape = messageShape({ 1: bytes, 2: bytes, 3: bytes })
-const scopeShape = messageShape({ 1: bytes, 2: bytes, 3: bytes, 4: varint })
+export const requestShape = messageShape({ 1: bytes })
+export const resourceSpansShape = messageShape({ 1: bytes, 2: bytes, 3: bytes })
+export const scopeSpansShape = messageShape({ 1: bytes, 2: bytes, 3: bytes })
+export const scopeShape = messageShape({ 1: bytes, 2: bytes, 3: bytes, 4: varint })
 
 /** Tags: field number and wire type. */
-const RESOURCE_SPANS = (1 << 3) | bytes
-const RESOURCE = (1 << 3) | bytes
-const SCOPE_SPANS = (2 << 3) | bytes
-const SCOPE = (1 << 3) | bytes
-const SPAN = (2 << 3) | bytes
+export const RESOURCE_SPANS = (1 << 3) | bytes
+export const RESOURCE = (1 << 3) | bytes
+export const SCOPE_SPANS = (2 << 3) | bytes
+export const SCOPE = (1 << 3) | bytes
+export const SPAN = (2 << 3) | bytes
 const SCOPE_NAME = (1 << 3) | bytes
-const SCOPE_ATTRIBUTE = (3 << 3) | bytes
+export const SCOPE_ATTRIBUTE = (3 << 3) | bytes
 
 export interface TraceReaderParts extends SpanReaderParts {
   readonly sender: SenderReader

@@ -9,13 +9,15 @@ const amounts = [
   ['tailspan.processing_ns', Phase.processing]
 ] as const
 const BLOCKED = amounts.length
-/** How late a wake-up may have been; inference weighs it against what is usual. */
+const UNWATCHED = BLOCKED + 1
+/** How much of a wait may have been scheduling; inference weighs it against what is usual. */
 const bounds = ['tailspan.unwatched_ns', 'tailspan.unwatched_before_ns'] as const
 
 /**
  * `tailspan.*_ns`: the service measured exactly this much of the span's self time (companion libraries, or anyone). Only
  * `scheduling` may have been more, because a late wake-up that nobody noticed is in no figure: unless `tailspan.blocked_ns` says
- * what the rest was. Then all of the self time is accounted for, and what is not said was not there.
+ * what the rest was. Then all of the self time is accounted for, and what is not said was not there; but for
+ * `tailspan.unwatched_ns`, which may have been scheduling or not.
  */
 export const tailspanAttributes: EvidenceSource = {
   name: 'tailspan_attributes',
@@ -26,12 +28,14 @@ export const tailspanAttributes: EvidenceSource = {
   })),
   claim(view, claims) {
     const allSaid = !Number.isNaN(view.number(BLOCKED))
+    const maybeLate = !allSaid || view.number(UNWATCHED) > 0
     for (const [want, [, phase]] of amounts.entries()) {
-      const ns = view.number(want)
+      const ns = Math.round(view.number(want))
+      const isOpen = phase === Phase.scheduling && maybeLate
       if (Number.isNaN(ns)) {
-        if (allSaid) claims.exactly(phase, Grade.measured, 0)
-      } else if (phase === Phase.scheduling && !allSaid) claims.amount(phase, Grade.measured, Math.round(ns))
-      else claims.exactly(phase, Grade.measured, Math.round(ns))
+        if (allSaid && !isOpen) claims.exactly(phase, Grade.measured, 0)
+      } else if (isOpen) claims.amount(phase, Grade.measured, ns)
+      else claims.exactly(phase, Grade.measured, ns)
     }
   }
 }

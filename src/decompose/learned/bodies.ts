@@ -1,5 +1,5 @@
-import { enlarge } from '../scratch.ts'
-import { createHistograms } from './histograms.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
+import { createHistograms, HISTOGRAM_BYTES } from './histograms.ts'
 import { createKeyTable } from './key-table.ts'
 import { usualNs } from './spreads.ts'
 
@@ -25,26 +25,26 @@ export interface Bodies {
   readonly set: (key: readonly number[], pieces: number, medianNs: number, usualNs: number) => void
 }
 
-export function createBodies(options: { readonly piecesMin: number; readonly rowsMax: number }): Bodies {
-  const table = createKeyTable(options.rowsMax)
-  const histograms = createHistograms()
-  let seen = new Float64Array(64)
-  let median = new Float64Array(64)
-  let usual = new Float64Array(64)
-  let changed = new Uint8Array(64)
+export interface BodiesOptions {
+  readonly piecesMin: number
+  readonly rowsMax: number
+  readonly memory: SharedMemory
+}
 
-  function rowFor(service: number, span: number, before: number, after: number): number {
-    const known = table.rows()
-    const row = table.add(service, span, before, after)
-    if (row < known) return row
+const CELL_BYTES = 25
+
+export function createBodies({ piecesMin, rowsMax, memory }: BodiesOptions): Bodies {
+  const table = createKeyTable({ rowsMax, memory, clear })
+  const histograms = createHistograms(rowsMax, memory)
+  const seen = memory.take(Float64Array, rowsMax)
+  const median = memory.take(Float64Array, rowsMax)
+  const usual = memory.take(Float64Array, rowsMax)
+  const changed = memory.take(Uint8Array, rowsMax)
+
+  function clear(row: number): void {
     histograms.clear(row)
-    seen = enlarge(seen, row + 1)
-    median = enlarge(median, row + 1)
-    usual = enlarge(usual, row + 1)
-    changed = enlarge(changed, row + 1)
-    seen[row] = 0
+    seen[row] = changed[row] = 0
     median[row] = usual[row] = NaN
-    return row
   }
 
   function summarize(row: number): void {
@@ -55,7 +55,7 @@ export function createBodies(options: { readonly piecesMin: number; readonly row
 
   return {
     learn(service, span, before, after, ns) {
-      const row = rowFor(service, span, before, after)
+      const row = table.add(service, span, before, after)
       if (row < 0) return
       table.touch(row)
       histograms.add(row, ns)
@@ -67,7 +67,7 @@ export function createBodies(options: { readonly piecesMin: number; readonly row
     usualNs: (row) => usual[row] as number,
     publish() {
       for (let row = 0; row < table.rows(); row++) {
-        if (changed[row] === 1 && histograms.total(row) >= options.piecesMin) summarize(row)
+        if (changed[row] === 1 && histograms.total(row) >= piecesMin) summarize(row)
         changed[row] = 0
       }
       table.trim((from, to) => {
@@ -83,7 +83,7 @@ export function createBodies(options: { readonly piecesMin: number; readonly row
         for (let part = 0; part < 4; part++) strings[table.key(row, part)] = 1
       }
     },
-    bytes: () => table.bytes() + histograms.bytes() + 25 * seen.length,
+    bytes: () => table.bytes() + (HISTOGRAM_BYTES + CELL_BYTES) * table.rows(),
     each(visit) {
       for (let row = 0; row < table.rows(); row++) {
         const ns = median[row] as number
@@ -97,7 +97,7 @@ export function createBodies(options: { readonly piecesMin: number; readonly row
       }
     },
     set(key, pieces, medianNs, usualNs) {
-      const row = rowFor(key[0] as number, key[1] as number, key[2] as number, key[3] as number)
+      const row = table.add(key[0] as number, key[1] as number, key[2] as number, key[3] as number)
       if (row < 0) return
       seen[row] = pieces
       median[row] = medianNs

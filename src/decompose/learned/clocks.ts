@@ -1,4 +1,4 @@
-import { enlarge } from '../scratch.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
 import { createKeyTable } from './key-table.ts'
 
 /** Calls remembered of each pair of clocks, newest over oldest. */
@@ -16,6 +16,8 @@ export interface Clocks {
   readonly learn: (from: number, to: number, lowNs: number, highNs: number) => void
   /** Published: ns that `to` runs ahead of `from`, 0 while unknown or in agreement. */
   readonly offsetNs: (from: number, to: number) => number
+  /** Whether enough calls have spoken for what `offsetNs` says, 0 included. */
+  readonly settled: (from: number, to: number) => boolean
   readonly publish: () => void
   readonly mark: (strings: Uint8Array) => void
   readonly bytes: () => number
@@ -23,28 +25,21 @@ export interface Clocks {
   readonly set: (from: number, to: number, offsetNs: number) => void
 }
 
-export function createClocks(pairsMax: number): Clocks {
-  const table = createKeyTable(pairsMax)
-  let low = new Float64Array(64 * RING)
-  let high = new Float64Array(64 * RING)
-  let calls = new Float64Array(64)
-  let offset = new Float64Array(64)
-  let changed = new Uint8Array(64)
-  // Well-kept clocks agree, and then no span pays for a look-up.
-  let anyOffset = false
+const CELL_BYTES = 16 * RING + 18
 
-  function rowFor(from: number, to: number): number {
-    const known = table.rows()
-    const row = table.add(from, to, 0, 0)
-    if (row < known) return row
-    low = enlarge(low, (row + 1) * RING)
-    high = enlarge(high, (row + 1) * RING)
-    calls = enlarge(calls, row + 1)
-    offset = enlarge(offset, row + 1)
-    changed = enlarge(changed, row + 1)
-    calls[row] = 0
-    offset[row] = 0
-    return row
+export function createClocks(pairsMax: number, memory: SharedMemory): Clocks {
+  const table = createKeyTable({ rowsMax: pairsMax, memory, clear })
+  const low = memory.take(Float64Array, pairsMax * RING)
+  const high = memory.take(Float64Array, pairsMax * RING)
+  const calls = memory.take(Float64Array, pairsMax)
+  const offset = memory.take(Float64Array, pairsMax)
+  const changed = memory.take(Uint8Array, pairsMax)
+  const isSettled = memory.take(Uint8Array, pairsMax)
+  // Well-kept clocks agree, and then no span pays for a look-up.
+  const anyOffset = memory.take(Uint8Array, 1)
+
+  function clear(row: number): void {
+    calls[row] = offset[row] = changed[row] = isSettled[row] = 0
   }
 
   function estimate(row: number): number {
@@ -70,6 +65,11 @@ export function createClocks(pairsMax: number): Clocks {
     return within >= 0.8 * n ? Math.round(middle) : 0
   }
 
+  function settled(from: number, to: number): boolean {
+    const row = table.find(from, to, 0, 0)
+    return row >= 0 && isSettled[row] === 1
+  }
+
   function known(from: number, to: number): number {
     const row = table.find(from, to, 0, 0)
     return row < 0 ? 0 : (offset[row] as number)
@@ -78,7 +78,7 @@ export function createClocks(pairsMax: number): Clocks {
   return {
     learn(from, to, lowNs, highNs) {
       if (highNs < lowNs) return
-      const row = rowFor(from, to)
+      const row = table.add(from, to, 0, 0)
       if (row < 0) return
       table.touch(row)
       const at = row * RING + ((calls[row] as number) % RING)
@@ -88,21 +88,24 @@ export function createClocks(pairsMax: number): Clocks {
       changed[row] = 1
     },
     offsetNs(from, to) {
-      if (!anyOffset) return 0
+      if (anyOffset[0] === 0) return 0
       const there = known(from, to)
       return there !== 0 ? there : -known(to, from)
     },
+    settled: (from, to) => settled(from, to) || settled(to, from),
     publish() {
       for (let row = 0; row < table.rows(); row++) {
         if (changed[row] === 1) offset[row] = estimate(row)
         changed[row] = 0
+        if ((calls[row] as number) >= CALLS_MIN) isSettled[row] = 1
       }
-      anyOffset = offset.subarray(0, table.rows()).some((ns) => ns !== 0)
+      anyOffset[0] = offset.subarray(0, table.rows()).some((ns) => ns !== 0) ? 1 : 0
       table.trim((from, to) => {
         low.copyWithin(to * RING, from * RING, (from + 1) * RING)
         high.copyWithin(to * RING, from * RING, (from + 1) * RING)
         calls[to] = calls[from] as number
         offset[to] = offset[from] as number
+        isSettled[to] = isSettled[from] as number
       })
     },
     mark(strings) {
@@ -111,7 +114,7 @@ export function createClocks(pairsMax: number): Clocks {
         strings[table.key(row, 1)] = 1
       }
     },
-    bytes: () => table.bytes() + low.byteLength + high.byteLength + 17 * calls.length,
+    bytes: () => table.bytes() + CELL_BYTES * table.rows(),
     each(visit) {
       for (let row = 0; row < table.rows(); row++) {
         if ((calls[row] as number) >= CALLS_MIN || offset[row] !== 0) {
@@ -120,10 +123,11 @@ export function createClocks(pairsMax: number): Clocks {
       }
     },
     set(from, to, offsetNs) {
-      const row = rowFor(from, to)
+      const row = table.add(from, to, 0, 0)
       if (row < 0) return
       offset[row] = offsetNs
-      anyOffset ||= offsetNs !== 0
+      isSettled[row] = 1
+      if (offsetNs !== 0) anyOffset[0] = 1
     }
   }
 }

@@ -1,4 +1,4 @@
-import { enlarge } from '../scratch.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
 import { createKeyTable } from './key-table.ts'
 
 /** An edge is a service and the operation of its CLIENT span. */
@@ -18,28 +18,21 @@ export interface Edges {
   readonly set: (service: number, call: number) => void
 }
 
-export function createEdges(rowsMax: number): Edges {
-  const table = createKeyTable(rowsMax)
-  let calls = new Float64Array(64)
-  let answers = new Float64Array(64)
-  let published = new Uint8Array(64)
+const CELL_BYTES = 17
 
-  function rowFor(service: number, call: number): number {
-    const known = table.rows()
-    const row = table.add(service, call, 0, 0)
-    if (row < known) return row
-    calls = enlarge(calls, row + 1)
-    answers = enlarge(answers, row + 1)
-    published = enlarge(published, row + 1)
-    calls[row] = 0
-    answers[row] = 0
-    published[row] = 0
-    return row
+export function createEdges(rowsMax: number, memory: SharedMemory): Edges {
+  const table = createKeyTable({ rowsMax, memory, clear })
+  const calls = memory.take(Float64Array, rowsMax)
+  const answers = memory.take(Float64Array, rowsMax)
+  const published = memory.take(Uint8Array, rowsMax)
+
+  function clear(row: number): void {
+    calls[row] = answers[row] = published[row] = 0
   }
 
   return {
     learn(service, call, answered) {
-      const row = rowFor(service, call)
+      const row = table.add(service, call, 0, 0)
       if (row < 0) return
       table.touch(row)
       if ((calls[row] as number) >= 2 * CALLS) {
@@ -70,14 +63,14 @@ export function createEdges(rowsMax: number): Edges {
         strings[table.key(row, 1)] = 1
       }
     },
-    bytes: () => table.bytes() + 17 * calls.length,
+    bytes: () => table.bytes() + CELL_BYTES * table.rows(),
     each(visit) {
       for (let row = 0; row < table.rows(); row++) {
         if (published[row] === 1) visit(table.key(row, 0), table.key(row, 1))
       }
     },
     set(service, call) {
-      const row = rowFor(service, call)
+      const row = table.add(service, call, 0, 0)
       if (row >= 0) published[row] = 1
     }
   }

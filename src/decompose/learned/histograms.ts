@@ -1,4 +1,4 @@
-import { enlarge } from '../scratch.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
 
 /** A quarter-octave histogram from 128 ns to 9 minutes: enough for a median within some percent, 256 bytes a row. */
 const PER_OCTAVE = 4
@@ -9,19 +9,20 @@ const COUNT_MAX = 4096
 
 /** Histograms of durations, one a row; the owner says which row is whose. */
 export interface Histograms {
-  /** Makes room for the row and empties it. */
+  /** Empties the row. */
   readonly clear: (row: number) => void
   readonly add: (row: number, ns: number) => void
   readonly total: (row: number) => number
   /** Quantile in ns by interpolating within its bin on the logarithmic scale; NaN when empty. */
   readonly quantile: (row: number, q: number) => number
   readonly move: (from: number, to: number) => void
-  readonly bytes: () => number
 }
 
-export function createHistograms(): Histograms {
-  let counts = new Uint16Array(64 * BINS)
-  let totals = new Uint32Array(64)
+export const HISTOGRAM_BYTES = 2 * BINS + 4
+
+export function createHistograms(rowsMax: number, memory: SharedMemory): Histograms {
+  const counts = memory.take(Uint16Array, rowsMax * BINS)
+  const totals = memory.take(Uint32Array, rowsMax)
 
   function binOf(ns: number): number {
     const bin = Math.floor((Math.log2(Math.max(ns, 1)) - LOWEST_EXPONENT) * PER_OCTAVE)
@@ -39,8 +40,6 @@ export function createHistograms(): Histograms {
 
   return {
     clear(row) {
-      counts = enlarge(counts, (row + 1) * BINS)
-      totals = enlarge(totals, row + 1)
       counts.fill(0, row * BINS, (row + 1) * BINS)
       totals[row] = 0
     },
@@ -66,7 +65,6 @@ export function createHistograms(): Histograms {
     move(from, to) {
       counts.copyWithin(to * BINS, from * BINS, (from + 1) * BINS)
       totals[to] = totals[from] as number
-    },
-    bytes: () => counts.byteLength + totals.byteLength
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Resources } from '../../model/spans.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
 import type { Strings } from '../../runtime/strings.ts'
 import type { DecomposeSettings } from '../settings.ts'
 import { type Bodies, createBodies } from './bodies.ts'
@@ -51,16 +52,16 @@ export interface Learned {
 
 export function createLearned(
   settings: DecomposeSettings,
-  tools: { readonly strings: Strings; readonly resources: Resources }
+  tools: { readonly strings: Strings; readonly resources: Resources; readonly memory: SharedMemory }
 ): Learned {
-  const { strings } = tools
-  const bodies = createBodies({ piecesMin: settings.bodyPiecesMin, rowsMax: settings.bodiesMax })
-  const edges = createEdges(settings.edgesMax)
-  const clocks = createClocks(settings.clockPairsMax)
+  const { strings, memory } = tools
+  const bodies = createBodies({ piecesMin: settings.bodyPiecesMin, rowsMax: settings.bodiesMax, memory })
+  const edges = createEdges(settings.edgesMax, memory)
+  const clocks = createClocks(settings.clockPairsMax, memory)
   const { spreadsMax, queuesMax } = settings.inference
-  const spreads = createSpreads({ piecesMin: SPREAD_PIECES_MIN, rowsMax: spreadsMax })
-  const servers = createServers(queuesMax)
-  const sharedServers = createServers(queuesMax, SHARED_CONTRADICTED_MAX)
+  const spreads = createSpreads({ piecesMin: SPREAD_PIECES_MIN, rowsMax: spreadsMax, memory })
+  const servers = createServers({ rowsMax: queuesMax, memory })
+  const sharedServers = createServers({ rowsMax: queuesMax, memory, contradictedMax: SHARED_CONTRADICTED_MAX })
   const runtime = createRuntimeMetrics(
     { instancesMax: settings.runtimeInstancesMax, intervalsPerFigure: settings.runtimeIntervalsMax },
     tools

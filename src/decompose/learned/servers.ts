@@ -1,4 +1,4 @@
-import { enlarge, growInts } from '../scratch.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
 import { createKeyTable } from './key-table.ts'
 
 /** Queues with more servers than this are not looked for. */
@@ -34,28 +34,27 @@ export interface Servers {
   readonly set: (process: number, operation: number, servers: number) => void
 }
 
-export function createServers(rowsMax: number, contradictedMax = CONTRADICTED_MAX): Servers {
-  const table = createKeyTable(rowsMax)
-  let arrivals = new Float64Array(64)
-  let calling = new Float64Array(64)
-  let published = growInts(64)
-  // Per row and k - 1: arrivals that found k or more ahead, and those of them that contradict k.
-  let found = new Uint16Array(64 * SERVERS_MAX)
-  let contradicted = new Uint16Array(64 * SERVERS_MAX)
+export interface ServersOptions {
+  readonly rowsMax: number
+  readonly memory: SharedMemory
+  readonly contradictedMax?: number
+}
 
-  function rowFor(process: number, operation: number): number {
-    const known = table.rows()
-    const row = table.add(process, operation, 0, 0)
-    if (row < known) return row
-    arrivals = enlarge(arrivals, row + 1)
-    calling = enlarge(calling, row + 1)
-    published = enlarge(published, row + 1)
-    found = enlarge(found, (row + 1) * SERVERS_MAX)
-    contradicted = enlarge(contradicted, (row + 1) * SERVERS_MAX)
+const CELL_BYTES = 4 * SERVERS_MAX + 20
+
+export function createServers({ rowsMax, memory, contradictedMax = CONTRADICTED_MAX }: ServersOptions): Servers {
+  const table = createKeyTable({ rowsMax, memory, clear })
+  const arrivals = memory.take(Float64Array, rowsMax)
+  const calling = memory.take(Float64Array, rowsMax)
+  const published = memory.take(Int32Array, rowsMax)
+  // Per row and k - 1: arrivals that found k or more ahead, and those of them that contradict k.
+  const found = memory.take(Uint16Array, rowsMax * SERVERS_MAX)
+  const contradicted = memory.take(Uint16Array, rowsMax * SERVERS_MAX)
+
+  function clear(row: number): void {
     arrivals[row] = calling[row] = published[row] = 0
     found.fill(0, row * SERVERS_MAX, (row + 1) * SERVERS_MAX)
     contradicted.fill(0, row * SERVERS_MAX, (row + 1) * SERVERS_MAX)
-    return row
   }
 
   function halve(row: number): void {
@@ -86,7 +85,7 @@ export function createServers(rowsMax: number, contradictedMax = CONTRADICTED_MA
 
   return {
     learn(process, operation, startNs, ahead, n) {
-      const row = rowFor(process, operation)
+      const row = table.add(process, operation, 0, 0)
       if (row < 0) return
       table.touch(row)
       if (arrivals[row] === ARRIVALS_MAX) halve(row)
@@ -130,14 +129,14 @@ export function createServers(rowsMax: number, contradictedMax = CONTRADICTED_MA
         strings[table.key(row, 1)] = 1
       }
     },
-    bytes: () => table.bytes() + found.byteLength + contradicted.byteLength + 20 * arrivals.length,
+    bytes: () => table.bytes() + CELL_BYTES * table.rows(),
     each(visit) {
       for (let row = 0; row < table.rows(); row++) {
         if ((published[row] as number) > 0) visit(table.key(row, 0), table.key(row, 1), published[row] as number)
       }
     },
     set(process, operation, servers) {
-      const row = rowFor(process, operation)
+      const row = table.add(process, operation, 0, 0)
       if (row >= 0) published[row] = servers
     }
   }

@@ -1,5 +1,5 @@
-import { enlarge, growInts } from '../scratch.ts'
-import { createHistograms, type Histograms } from './histograms.ts'
+import type { SharedMemory } from '../../runtime/shared-memory.ts'
+import { createHistograms, HISTOGRAM_BYTES, type Histograms } from './histograms.ts'
 import { createKeyTable } from './key-table.ts'
 
 /**
@@ -18,6 +18,8 @@ const USUAL_IQRS = 3
 const LOWER_HALVES_MAX = 4
 /** ... and 5 % of the median duration of the service's requests. */
 const UNNOTICED_SHARE = 0.05
+/** So much an interrupt, a fault of fresh memory or a cold cache takes, and no wait is known by (D112). */
+const UNNOTICED_NS = 200_000
 /** What a lead starts from: the span's own start. */
 const EDGE = 0
 /** Cells of a row: the median, up to where a piece is no longer than usual, the 95th percentile (open for longer, it is overdue). */
@@ -42,7 +44,7 @@ export interface Spreads {
   readonly medianNs: (row: number) => number
   /** QUANTILES cells a row, read in place by who looks at every piece. */
   readonly quantiles: () => Float64Array
-  /** Excess that does not matter to a service's requests: 5 % of their median duration; 0 while that is unknown. */
+  /** Excess of a piece that says nothing: 5 % of the service's median request, at least 0.2 ms. */
   readonly unnoticedNs: (service: number) => number
   readonly publish: () => void
   readonly mark: (strings: Uint8Array) => void
@@ -51,34 +53,38 @@ export interface Spreads {
   readonly set: (key: readonly number[], pieces: number, quantilesNs: readonly number[]) => void
 }
 
-export function createSpreads(options: { readonly piecesMin: number; readonly rowsMax: number }): Spreads {
-  const table = createKeyTable(options.rowsMax)
-  const commonLeads = createKeyTable(options.rowsMax)
-  const histograms = createHistograms()
-  let seen = new Float64Array(64)
-  let changed = new Uint8Array(64)
-  // By Quantile; NaN until published.
-  let quantiles = new Float64Array(64 * QUANTILES)
-  let leadRow = growInts(64)
+export interface SpreadsOptions {
+  readonly piecesMin: number
+  readonly rowsMax: number
+  readonly memory: SharedMemory
+}
 
-  function rowFor(service: number, span: number, before: number, after: number): number {
-    const known = table.rows()
-    const row = table.add(service, span, before, after)
-    if (row < known) return row
+const CELL_BYTES = 33
+
+export function createSpreads({ piecesMin, rowsMax, memory }: SpreadsOptions): Spreads {
+  const table = createKeyTable({ rowsMax, memory, clear })
+  const commonLeads = createKeyTable({ rowsMax, memory, clear: clearLead })
+  const histograms = createHistograms(rowsMax, memory)
+  const seen = memory.take(Float64Array, rowsMax)
+  const changed = memory.take(Uint8Array, rowsMax)
+  // By Quantile; NaN until published.
+  const quantiles = memory.take(Float64Array, rowsMax * QUANTILES)
+  const leadRow = memory.take(Int32Array, rowsMax)
+
+  function clear(row: number): void {
     histograms.clear(row)
-    seen = enlarge(seen, row + 1)
-    changed = enlarge(changed, row + 1)
-    quantiles = enlarge(quantiles, (row + 1) * QUANTILES)
-    seen[row] = 0
-    changed[row] = 0
+    seen[row] = changed[row] = 0
     quantiles[row * QUANTILES] = NaN
-    return row
+  }
+
+  function clearLead(lead: number): void {
+    leadRow[lead] = -1
   }
 
   const published = (row: number): boolean => !Number.isNaN(quantiles[row * QUANTILES])
 
   function summarize(row: number): void {
-    if (histograms.total(row) < options.piecesMin) return
+    if (histograms.total(row) < piecesMin) return
     const first = row * QUANTILES
     const medianNs = histograms.quantile(row, 0.5)
     quantiles[first + Quantile.median] = medianNs
@@ -90,11 +96,9 @@ export function createSpreads(options: { readonly piecesMin: number; readonly ro
   function chooseCommonLeads(): void {
     for (let row = 0; row < table.rows(); row++) {
       if (table.key(row, 2) !== EDGE || !published(row)) continue
-      const known = commonLeads.rows()
       const lead = commonLeads.add(table.key(row, 0), table.key(row, 1), 0, 0)
       if (lead < 0) continue
-      leadRow = enlarge(leadRow, lead + 1)
-      const best = lead < known ? (leadRow[lead] as number) : -1
+      const best = leadRow[lead] as number
       if (best < 0 || (seen[row] as number) > (seen[best] as number)) leadRow[lead] = row
     }
   }
@@ -108,12 +112,12 @@ export function createSpreads(options: { readonly piecesMin: number; readonly ro
       quantiles.copyWithin(to * QUANTILES, from * QUANTILES, (from + 1) * QUANTILES)
     })
     // Rows have other numbers now, and some are gone.
-    if (table.rows() !== before) leadRow.fill(-1)
+    if (table.rows() !== before) leadRow.fill(-1, 0, commonLeads.rows())
   }
 
   return {
     learn(service, span, before, after, ns) {
-      const row = rowFor(service, span, before, after)
+      const row = table.add(service, span, before, after)
       if (row < 0) return
       table.touch(row)
       histograms.add(row, ns)
@@ -131,7 +135,8 @@ export function createSpreads(options: { readonly piecesMin: number; readonly ro
     quantiles: () => quantiles,
     unnoticedNs(service) {
       const row = table.find(service, Around.wholeRequest, Around.wholeRequest, Around.wholeRequest)
-      return row < 0 || !published(row) ? 0 : UNNOTICED_SHARE * (quantiles[row * QUANTILES] as number)
+      if (row < 0 || !published(row)) return UNNOTICED_NS
+      return Math.max(UNNOTICED_NS, UNNOTICED_SHARE * (quantiles[row * QUANTILES] as number))
     },
     publish() {
       trim()
@@ -152,7 +157,8 @@ export function createSpreads(options: { readonly piecesMin: number; readonly ro
         }
       }
     },
-    bytes: () => table.bytes() + commonLeads.bytes() + histograms.bytes() + 33 * seen.length + leadRow.byteLength,
+    bytes: () =>
+      table.bytes() + commonLeads.bytes() + (HISTOGRAM_BYTES + CELL_BYTES) * table.rows() + 4 * commonLeads.rows(),
     each(visit) {
       for (let row = 0; row < table.rows(); row++) {
         if (!published(row)) continue
@@ -161,7 +167,7 @@ export function createSpreads(options: { readonly piecesMin: number; readonly ro
       }
     },
     set(key, pieces, quantilesNs) {
-      const row = rowFor(key[0] as number, key[1] as number, key[2] as number, key[3] as number)
+      const row = table.add(key[0] as number, key[1] as number, key[2] as number, key[3] as number)
       if (row < 0) return
       seen[row] = pieces
       quantiles.set(quantilesNs, row * QUANTILES)

@@ -48,6 +48,23 @@ const exact = text.transform((written): TextMatch => ({
 }))
 const textMatch = z.union([exact, pattern])
 
+/** Rules in writing, for another thread: what tests a text cannot go there, but is made again from what was written. */
+export const writeRules = (rules: readonly Rule[]): string => JSON.stringify(rules)
+
+export function readRules(written: string): readonly Rule[] {
+  return JSON.parse(written, (_key, value: unknown) =>
+    isWrittenMatch(value) ? { ...value, test: testOf(value) } : value
+  ) as Rule[]
+}
+
+function isWrittenMatch(value: unknown): value is Omit<TextMatch, 'test'> {
+  return typeof value === 'object' && value !== null && 'how' in value && 'text' in value
+}
+
+function testOf({ how, text: wanted }: Omit<TextMatch, 'test'>): TextMatch['test'] {
+  return how === 'exact' ? (given) => given === wanted : compile[how](wanted)
+}
+
 const kinds = ['internal', 'server', 'client', 'producer', 'consumer'] as const
 // What is over is nobody's claim.
 const claimable = phases.filter((phase) => phase !== 'unattributed')

@@ -37,8 +37,8 @@ export interface Budgets {
   readonly ensureRows: (operationRows: number) => void
   readonly onTaken: (operationRow: number) => void
   readonly onFree: (operationRow: number) => void
-  /** Counts request i, which is in the row and of the weight that `booking` says. */
-  readonly count: (requests: RequestColumns, i: number, booking: Booking) => void
+  /** Counts request i, which is in the row and of the weight that `booking` says; true when it is over a target. */
+  readonly count: (requests: RequestColumns, i: number, booking: Booking) => boolean
   /** The time of what is counted from here on. */
   readonly advance: (nowMs: number) => void
   /** Other budgets from now on. Counters stay where operation, target and threshold do. */
@@ -153,8 +153,8 @@ export function createBudgets(options: BudgetsOptions, { strings, counters, oper
     }
   }
 
-  function count(requests: RequestColumns, i: number, { row: operationRow, weight }: Booking): void {
-    if ((chosen[operationRow] as number) < 0) return
+  function count(requests: RequestColumns, i: number, { row: operationRow, weight }: Booking): boolean {
+    if ((chosen[operationRow] as number) < 0) return false
     if ((missing[operationRow] as number) > 0) {
       openMissing(operationRow)
       if ((missing[operationRow] as number) > 0) counters.add('tail_budget_overflow_total')
@@ -167,12 +167,16 @@ export function createBudgets(options: BudgetsOptions, { strings, counters, oper
         (requests.phaseNs[slot + 2] as number)
     }
     const failed = requests.outcome[i] !== Outcome.ok
+    let isOver = false
     for (let row = first[operationRow] as number; row >= 0; row = table.next[row] as number) {
       const { phase, thresholdNs } = table.target[row] as BudgetTarget
       const ns = phase === WHOLE_REQUEST ? (requests.durationNs[i] as number) : (phaseNs[phase] as number)
-      if (ns > thresholdNs) add(row, BudgetResult.over, weight)
-      else if (!failed) add(row, BudgetResult.within, weight)
+      if (ns > thresholdNs) {
+        add(row, BudgetResult.over, weight)
+        isOver = true
+      } else if (!failed) add(row, BudgetResult.within, weight)
     }
+    return isOver
   }
 
   /** What the operation's new budget asks as well goes on; the rest is given back. */

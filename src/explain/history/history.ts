@@ -27,6 +27,8 @@ export interface History {
   /** A row's counters are about to begin at zero again. */
   readonly beforeFree: (row: number) => void
   readonly tick: (nowMs: number) => void
+  /** What was counted since it last looked was counted before the restart: history has it, or lost it then. */
+  readonly passOver: () => void
   /** Takes in what the present interval has so far. */
   readonly finish: (nowMs: number) => void
   /** Undefined for an operation that it never heard of. */
@@ -163,6 +165,10 @@ export function createHistory(options: HistoryOptions, tools: HistoryTools): His
       const boundaryMs = Math.floor(nowMs / FINEST_MS) * FINEST_MS
       if (work === undefined && boundaryMs > fromMs) work = endInterval(boundaryMs)
       if (work?.next().done === true) work = undefined
+    },
+    passOver() {
+      if (historyMs === 0) return
+      for (let row = 0; row < table.rows; row++) if (table.live[row] === 1) collector.takeNew(row, sums)
     },
     finish(nowMs) {
       if (historyMs === 0 || Number.isNaN(fromMs)) return

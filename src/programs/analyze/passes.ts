@@ -106,6 +106,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
     const spans = createSpanDecoder(tools)
     const points = createMetricDecoder(tools)
     let nowMs = 0
+    let lateSpans = 0
     const assembler = createAssembler(
       { ...settings.assemble, holdUntilMemory: true },
       { resources, seed: 1 },
@@ -116,7 +117,9 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
           )
           if (decomposition !== undefined) closed(decomposition, contextRows, nowMs)
         },
-        late: () => false
+        late(trace) {
+          lateSpans += trace.n
+        }
       }
     )
     const take = ({ signal, encoding, bytes }: Payload): string => {
@@ -135,7 +138,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
       assembler.shutdown(nowMs)
       return nowMs
     }
-    return { take, end, counters, assembler }
+    return { take, end, counters, assembler, late: () => lateSpans }
   }
 
   function learn(): Pass {
@@ -174,7 +177,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
       traces += 1
       conflicts += decomposition.conflicts
       if (!decomposition.complete) incomplete += 1
-      const bands = explainer.consume(decomposition, nowMs)
+      const { band: bands } = explainer.consume(decomposition, nowMs)
       decided?.(decomposition, bands)
     }
 
@@ -188,7 +191,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
       }
     }
 
-    const { take, end, counters, assembler } = begin(
+    const { take, end, counters, assembler, late } = begin(
       (decomposition, contextRows, nowMs) => {
         if (decomposer.hold(decomposition, contextRows, nowMs)) release(nowMs)
         else count(decomposition, nowMs)
@@ -211,7 +214,7 @@ export function createPasses({ settings, failed }: PassesOptions): Passes {
         return {
           spans: total(samples, ['tail_spans_received_total']),
           duplicates: total(samples, ['tail_spans_duplicate_total']),
-          late: total(samples, ['tail_spans_late_total']),
+          late: late(),
           invalid: total(samples, [
             'tail_spans_rejected_total',
             'tail_spans_misfit_total',

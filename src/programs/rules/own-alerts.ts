@@ -7,6 +7,7 @@ import { type Windows } from './windows.ts'
 const LOSS_WARNING = 0.01
 const LOSS_CRITICAL = 0.1
 const INCOMPLETE_MAX = 0.05
+const UNDELIVERED_MAX = 0.01
 const EVENT_LOOP_LAG_SECONDS_MAX = 0.2
 /** Of the time after which a scrape is given up. */
 const SCRAPE_SHARE_MAX = 0.5
@@ -17,8 +18,10 @@ export function ownAlerts(settings: AlertingSettings, scrapeTimeoutMs: number, w
     ...ingestLoss(windows),
     tracesIncomplete(windows),
     seriesOverflow(windows),
+    forwardLoss(windows),
     targetDown(settings, windows),
-    scrapeSlow(settings, scrapeTimeoutMs, windows)
+    scrapeSlow(settings, scrapeTimeoutMs, windows),
+    logDegraded(windows)
   ]
 }
 
@@ -82,6 +85,27 @@ function seriesOverflow(windows: Windows): Alert {
   }
 }
 
+function forwardLoss(windows: Windows): Alert {
+  const { first } = asker(['destination'])
+  const window = windows.length('10m')
+  const increase = (matchers: string): string => `increase(tail_forward_spans_total{${matchers}}[${window}])`
+  const lost = `sum by (destination) (${increase('result!="sent"')})`
+  return {
+    name: 'TailForwardLoss',
+    severity: 'warning',
+    subject: 'itself',
+    expr: `${lost}\n/\n(sum by (destination) (${increase('')}) > 0)\n> ${UNDELIVERED_MAX}`,
+    for: window,
+    summary: '{{ $value | humanizePercentage }} of the spans for {{ $labels.destination }} were not delivered.',
+    description:
+      `In the last ${windows.words('10m')} they were dropped.` +
+      first(
+        `topk(1, sum by (result) (${increase('result!="sent",destination=%[1]q')}) > 0)`,
+        ` Most often as {{ .Labels.result }}: ${count}.`
+      )
+  }
+}
+
 function targetDown({ job }: AlertingSettings, windows: Windows): Alert {
   return {
     name: 'TailTargetDown',
@@ -113,5 +137,21 @@ function scrapeSlow({ job }: AlertingSettings, scrapeTimeoutMs: number, windows:
         at(duration),
         `Its last scrape took ${seconds}; after ${timeoutSeconds} s it is cut off and the numbers have a hole.`
       ) + first(at(lag), ` Its event loop comes ${seconds} late (p99).`)
+  }
+}
+
+function logDegraded(windows: Windows): Alert {
+  const { first } = asker([])
+  const window = windows.length('10m')
+  return {
+    name: 'TailLogDegraded',
+    severity: 'warning',
+    subject: 'itself',
+    expr: 'max(tail_log_degraded) > 0',
+    for: windows.length('1m'),
+    summary: 'Tailspan cannot write its segment log.',
+    description:
+      'What it takes is in memory only and a crash loses it, or senders are told to come back (segment_log.on_error).' +
+      first(`sum(increase(tail_log_unkept_records_total[${window}])) > 0`, ` Requests not kept: ${count}.`)
   }
 }

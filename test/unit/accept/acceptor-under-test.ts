@@ -1,13 +1,14 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect as http2Connect } from 'node:http2'
 import { connect } from 'node:net'
+import { openToAll } from '../../../src/access/index.ts'
 import { createAcceptor, type Acceptor } from '../../../src/accept/acceptor.ts'
 import { type Verdict } from '../../../src/accept/answers.ts'
 import { type AcceptCounters } from '../../../src/accept/counters.ts'
-import { type AcceptNext } from '../../../src/accept/intake.ts'
+import { type AcceptNext, type AcceptTools } from '../../../src/accept/intake.ts'
 import { refusalReasons, type RefusalReason } from '../../../src/accept/refusals.ts'
 import { acceptSection, acceptSettings, type AcceptSettings } from '../../../src/accept/settings.ts'
-import { tracesMethod } from './raw-http2.ts'
+import { tracesMethod } from '../../builders/raw-http2.ts'
 
 export interface Taken {
   readonly signal: string
@@ -33,7 +34,10 @@ export interface Harness {
 }
 
 /** An acceptor on free ports whose decoder is a list. */
-export async function startAcceptor(overrides: Partial<AcceptSettings> = {}): Promise<Harness> {
+export async function startAcceptor(
+  overrides: Partial<AcceptSettings> = {},
+  access: Partial<Pick<AcceptTools, 'guard' | 'tls'>> = {}
+): Promise<Harness> {
   const settings = { ...acceptSettings(acceptSection.parse({ grpc_port: 0, http_port: 0 })), ...overrides }
   const taken: Taken[] = []
   const warnings: string[] = []
@@ -49,7 +53,10 @@ export async function startAcceptor(overrides: Partial<AcceptSettings> = {}): Pr
     {
       log: { info: () => undefined, warn: (_fields, message) => warnings.push(message) },
       nowMs: () => harness.nowMs(),
-      random: () => 0.5
+      random: () => 0.5,
+      guard: openToAll,
+      tls: undefined,
+      ...access
     },
     { traces: take('traces'), metrics: take('metrics'), admission: () => harness.pressure }
   )

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { createBody, receive, type Body } from '../../../src/accept/body.ts'
 import { createBudget, type Budget } from '../../../src/accept/budget.ts'
 import { type Refusal } from '../../../src/accept/refusals.ts'
-import { grpcMessage } from './raw-http2.ts'
+import { grpcMessage } from '../../builders/raw-http2.ts'
 
 const KIB = 1024
 const keep = (): void => undefined

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { createBudget, free } from '../../../src/accept/budget.ts'
+import { createBudget } from '../../../src/accept/budget.ts'
+import { free } from '../../../src/runtime/free-memory.ts'
 
 const KIB = 1024
 
@@ -40,4 +41,11 @@ test('freeing leaves memory alone that others share', () => {
   expect(whole.length).toBe(64)
   free(whole)
   expect(whole.length).toBe(0)
+})
+
+test('what was freed may be freed again: two may have had enough of the same piece', () => {
+  const buffer = Buffer.allocUnsafeSlow(1 << 16)
+  free(buffer)
+  free(buffer)
+  expect(buffer.length).toBe(0)
 })

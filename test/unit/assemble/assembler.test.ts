@@ -163,6 +163,16 @@ test('relieve closes the quietest traces until enough bytes are free, a slice at
   expect((before['spans'] ?? 0) - (after['spans'] ?? 0)).toBe(64 * 4)
 })
 
+test('of a giant and many small ones the giant is closed first, although it is the youngest; pages go back after it', () => {
+  const { assembler, play } = tellStory({ sliceSpans: 64 })
+  const giant = Array.from({ length: 100 }, (_, i) => `z${i + 1}${i === 0 ? '' : '<1'}`).join(' ')
+  play(`0s a1 b1 c1 d1 e1\n1s ${giant}`)
+  assembler.relieve(64 * 50, 1_002_000)
+  while (assembler.due(1_002_000)) assembler.tick(1_002_000)
+  expect(assembler.openTraces()).toBe(5)
+  expect(assembler.openSpans()).toBe(5)
+})
+
 test('a duplicate is dropped and counted, and the first to come wins', () => {
   const { assembler, play } = tellStory()
   const told = play(`
@@ -208,7 +218,7 @@ test('columns come out as they went in, with times after the earliest start', ()
           ])
         })
       },
-      late: () => false
+      late: () => undefined
     }
   )
   const first = { trace: 7, id: 2 ** 40 + 5, parent: 9, start: 5_000_000_000, end: 9_000_000_001, kind: Kind.client }
@@ -273,7 +283,7 @@ test('evidence beyond 256 rows of one span is dropped and counted', () => {
   const assembler = createAssembler(
     settingsOf({ spansMax: 1 }),
     { resources: resourcesOf(1), seed: 3 },
-    { closed: (trace) => rows.push(trace.evidenceEnd[0] as number), late: () => false }
+    { closed: (trace) => rows.push(trace.evidenceEnd[0] as number), late: () => undefined }
   )
   const evidence = Array.from({ length: 300 }, (_, i) => [16, i, 0] as const)
   assembler.consume(

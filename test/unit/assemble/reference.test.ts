@@ -68,7 +68,7 @@ function assembleForReal(arrivals: readonly Arrival[], seed: number): string[] {
       closed(trace) {
         handedOn.push(describe(trace.closedBy, clockMs, spansOf(trace)))
       },
-      late: () => false
+      late: () => undefined
     }
   )
   for (const { nowMs, spans } of arrivals) {
@@ -143,7 +143,7 @@ test('in whatever order and batches spans come, the same traces come out, as set
     const assembler = createAssembler(
       settingsOf({ ...smallTables, sliceSpans: 64 }),
       { resources: resourcesOf(1), seed },
-      { closed: (trace) => traces.push(spansOf(trace).sort().join('\n')), late: () => false }
+      { closed: (trace) => traces.push(spansOf(trace).sort().join('\n')), late: () => undefined }
     )
     let nowMs = 0
     for (let at = 0; at < shuffled.length; nowMs += random(150)) {

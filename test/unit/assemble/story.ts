@@ -22,8 +22,6 @@ export interface Story {
   readonly assembler: Assembler
   /** Plays lines, and returns what was handed on meanwhile. */
   readonly play: (lines: string) => string
-  /** Whether the kept trace takes late spans; false at first. */
-  joins: boolean
 }
 
 const kinds: Readonly<Record<string, number>> = {
@@ -52,12 +50,10 @@ export function tellStory(changes: Partial<AssembleSettings> = {}): Story {
       },
       late(trace) {
         told.push(`${time} ${letterOf(trace)} late: ${spanIds(trace, 0, trace.n)}`)
-        return story.joins
       }
     }
   )
-  const story: Story = {
-    joins: false,
+  return {
     assembler,
     play: (text) => {
       told = []
@@ -72,7 +68,6 @@ export function tellStory(changes: Partial<AssembleSettings> = {}): Story {
       return told.join('\n')
     }
   }
-  return story
 }
 
 /** Lines as they are compared: without the indentation of the test around them. */

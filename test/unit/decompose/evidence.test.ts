@@ -249,6 +249,14 @@ test('tailspan.blocked_ns says that the rest was none of the phases that the pro
     'processing measured': 300,
     unattributed: 700
   })
+  // What it had no time for may have been scheduling: inference says how much of it was.
+  const late = [Evidence.inferred + Phase.scheduling, 0, 200] as const
+  const unwatched = [code('tailspan.unwatched_ns'), 200, 0] as const
+  expect(phasesOf([{ ...server, evidence: [late, some, blocked, unwatched] }])).toEqual({
+    'processing measured': 300,
+    'scheduling inferred': 200,
+    unattributed: 500
+  })
 })
 
 test('what a call ran for is part of what the call cost', () => {

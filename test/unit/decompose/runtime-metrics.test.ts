@@ -3,6 +3,7 @@ import { createMetricDecoder, createResources, decoderLimits } from '../../../sr
 import { createRuntimeMetrics, Field } from '../../../src/decompose/learned/runtime-metrics/index.ts'
 import { pointReasons } from '../../../src/decompose/learned/runtime-metrics/series.ts'
 import { createStrings } from '../../../src/runtime/strings.ts'
+import { createSharedMemory } from '../../../src/runtime/shared-memory.ts'
 import { createRandom } from '../../builders/random.ts'
 
 const T0 = 1_760_000_000
@@ -77,7 +78,7 @@ function createLab(options = { instancesMax: 100, intervalsPerFigure: 64 }) {
   const strings = createStrings({ stringsMax: 10_000, bytesMax: 1 << 20, stringBytesMax: 200, seed: 5 })
   const resources = createResources(strings, decoderLimits)
   const decoder = createMetricDecoder({ strings, resources })
-  const metrics = createRuntimeMetrics(options, { strings, resources })
+  const metrics = createRuntimeMetrics(options, { strings, resources, memory: createSharedMemory() })
 
   function decode(resource: Attributes, list: readonly object[]): void {
     const request = {

@@ -70,12 +70,16 @@ describe('episodes', () => {
 
 describe('the arguments of npm run shop', () => {
   it('have defaults', () => {
-    expect(readArguments(['queue'])).toEqual({ cause: 'queue', level: 'default', seconds: 60, rate: 100, seed: 1 })
+    expect(readArguments(['queue'])).toEqual({ causes: ['queue'], level: 'default', seconds: 60, rate: 100, seed: 1 })
+  })
+
+  it('all is every cause, in turn', () => {
+    expect(readArguments(['all'])?.causes).toEqual(causeNames)
   })
 
   it('are read in any order', () => {
     const args = ['--seconds', '5', '--level=waits', 'db-pool', '--rate', '20', '--seed', '0', '--truth', 'folder']
-    const options = { cause: 'db-pool', level: 'waits', seconds: 5, rate: 20, seed: 0, truthDir: 'folder' }
+    const options = { causes: ['db-pool'], level: 'waits', seconds: 5, rate: 20, seed: 0, truthDir: 'folder' }
     expect(readArguments(args)).toEqual(options)
   })
 

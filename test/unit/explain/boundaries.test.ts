@@ -168,7 +168,7 @@ test('a giant counted in slices has what it has at once', () => {
     const found = decompositionOf({ requests, spans: 2, crossings })
     found.trace.resource.set([CALLER, 1])
     if (explainer === whole.explainer) explainer.consume(found, START_MS)
-    else expect([...explainer.consumeSliced(found, START_MS, 7)].length).toBeGreaterThan(7)
+    else expect([...explainer.consumeSliced(found, START_MS, { slice: 7 })].length).toBeGreaterThan(7)
   }
   expect(sliced.all()).toEqual(whole.all())
   expect(whole.all()).toEqual(['gateway (go) > pricing (rust) network: 25 x 25 | 25 x 26 | 1'])

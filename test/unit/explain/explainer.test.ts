@@ -40,7 +40,7 @@ function rig(given: Partial<ExplainSettings> = {}, fixed = true): Rig {
     see(request = {}, nowMs = START_MS) {
       traceId += 1
       const decomposition = decompositionOf({ requests: [{ service, operation, ...request }], traceId })
-      return explainer.consume(decomposition, nowMs)[0] as number
+      return explainer.consume(decomposition, nowMs).band[0] as number
     }
   }
 }
@@ -94,7 +94,7 @@ test('phases of all bands add up to the durations, bands to the requests, and bl
     let blamed = 0n
     for (let i = 0; i < 1_500; i++) {
       const trace = randomTrace(draw, strings)
-      const bands = explainer.consume(trace, START_MS + i * 200)
+      const { band: bands } = explainer.consume(trace, START_MS + i * 200)
       const { requests } = trace
       for (let r = 0; r < requests.n; r++) {
         const row = Math.max(0, rowOf(explainer, requests.service[r] as number, requests.operation[r] as number))
@@ -281,8 +281,9 @@ test('a unit that comes after its kept trace is in the picture too', () => {
   const unit = { requests, traceId: 5, spans: 3, rootRequest: -1, closedBy: CloseReason.lateUnit }
   explainer.consume(decompositionOf(unit), START_MS)
   expect(explainer.tables.retained('abcdef01000000020000000300000005')?.n).toBe(5)
-  expect(explainer.late(traceColumns(5, 1))).toBe(true)
-  expect(explainer.late(traceColumns(6, 1))).toBe(false)
+  explainer.late(traceColumns(5, 1))
+  explainer.late(traceColumns(6, 2))
+  expect([0, 1].map((result) => explainer.counters.get('tail_spans_late_total', result))).toEqual([1, 2])
 })
 
 test('learned thresholds loaded elsewhere give the same bands, request for request', () => {
@@ -411,12 +412,12 @@ test('a giant counted in slices, others counted in between, counts like one coun
     const giant = decompositionOf({ requests, traceId: 9_000 })
     let bands: number[]
     if (sliced) {
-      const steps = explainer.consumeSliced(giant, START_MS, 10)
+      const steps = explainer.consumeSliced(giant, START_MS, { slice: 10 })
       let step = steps.next()
       for (; step.done !== true; step = steps.next()) see({ durationNs: 5e6 })
-      bands = [...step.value.subarray(0, 25)]
+      bands = [...step.value.band.subarray(0, 25)]
     } else {
-      bands = [...explainer.consume(giant, START_MS).subarray(0, 25)]
+      bands = [...explainer.consume(giant, START_MS).band.subarray(0, 25)]
       for (let i = 0; i < 3; i++) see({ durationNs: 5e6 })
     }
     const { operations } = explainer.tables

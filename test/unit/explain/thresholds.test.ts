@@ -22,7 +22,9 @@ function rig(sketchBytesMax = 1 << 20): Rig {
   const totals = createSketchStore(Float64Array, 1 << 20)
   totals.ensure(1)
   const target = (): Float64Array => ns
-  const thresholds = createThresholds({ windowMs: 10 * MINUTE_MS, sketchBytesMax, totals, target, onOverflow })
+  const onChanged = (): void => undefined
+  const windowMs = 10 * MINUTE_MS
+  const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow, onChanged })
   thresholds.ensureRows(1)
   return {
     thresholds,

@@ -1,5 +1,6 @@
+import { openToAll } from '../../../src/access/index.ts'
 import { createCounters } from '../../../src/runtime/counters.ts'
-import { createExposer, type Exposer, type ExposeSources } from '../../../src/expose/index.ts'
+import { createExposer, type Exposer, type ExposeSources, type ExposeTools } from '../../../src/expose/index.ts'
 import { exposeSection, exposeSettings, type ExposeSettings } from '../../../src/expose/settings.ts'
 import { type Turn } from '../../../src/expose/slice-stream.ts'
 import { draftTables, type TableDraft } from '../../builders/tail-tables.ts'
@@ -17,6 +18,7 @@ export interface TestExposer {
 export interface ExposerOptions {
   readonly draft?: TableDraft
   readonly settings?: Partial<ExposeSettings>
+  readonly tools?: Partial<Pick<ExposeTools, 'guard' | 'tls'>>
   readonly sources?: Partial<ExposeSources>
   readonly turn?: Turn
 }
@@ -34,12 +36,16 @@ export function testExposer(options: ExposerOptions = {}): TestExposer {
     strings: draft.strings,
     resources: draft.resources,
     nowMs: () => clock.nowMs,
-    log: { error: (fields: object) => void logged.push(fields) }
+    log: { error: (fields: object) => void logged.push(fields) },
+    guard: openToAll,
+    tls: undefined,
+    ...options.tools
   }
   const sources: ExposeSources = {
     tables: draft.tables,
     counters: [],
     memory: () => ({}),
+    pressure: () => ({ causes: [], memoryLimitBytes: 1024 }),
     clockOffsets: () => [],
     learned: () => ({}),
     history: () => undefined,

@@ -29,6 +29,7 @@ export function oneTrace(): { decomposition: Decomposition; names: Names } {
   const trace: TraceColumns = {
     n: 3,
     traceId: Uint32Array.of(0x0af76519, 0x16cd43dd, 0x8448eb21, 0x1c80319c),
+    custody: { first: 0, last: 0, parts: 1 },
     baseHi: Number(BASE_UNIX_NANO >> 32n),
     baseLo: Number(BASE_UNIX_NANO & 0xffffffffn),
     closedBy: 0,
@@ -44,6 +45,7 @@ export function oneTrace(): { decomposition: Decomposition; names: Names } {
     kind: Uint8Array.of(2, 3, 2),
     outcome: new Uint8Array(3),
     flags: new Uint16Array(3),
+    held: new Uint32Array(3),
     evidenceEnd: new Uint32Array(3),
     evidence: { code: new Uint16Array(0), a: new Float64Array(0), b: new Float64Array(0) }
   }
@@ -61,6 +63,7 @@ export function oneTrace(): { decomposition: Decomposition; names: Names } {
     complete: true,
     conflicts: 0,
     rootRequest: 0,
+    addPathNs: () => undefined,
     requests: {
       n: 2,
       span: Uint32Array.of(0, 2),

@@ -1,9 +1,11 @@
 import { afterEach, expect, test } from '@jest/globals'
 import { BudgetResult, WHOLE_REQUEST } from '../../../src/model/budgets.ts'
+import { attempts, deliveries, type DestinationState } from '../../../src/model/forwarding.ts'
 import { Pattern } from '../../../src/model/patterns.ts'
 import { Grade, Phase } from '../../../src/model/phases.ts'
 import { Band } from '../../../src/model/requests.ts'
 import { series, type SeriesFamily } from '../../../src/expose/series.ts'
+import { createDurationHistogram } from '../../../src/runtime/duration-histogram.ts'
 import { stageCounters, testExposer, type TestExposer } from './exposer.ts'
 import { parseExposition } from './parse-exposition.ts'
 
@@ -12,11 +14,29 @@ afterEach(() => open?.exposer.app.close())
 
 const families: readonly SeriesFamily[] = Object.values(series)
 
+const destination: DestinationState = {
+  name: 'tempo',
+  spans: Float64Array.from(deliveries, (_, i) => i),
+  requests: Float64Array.from(attempts, (_, i) => i),
+  queueBytes: 1,
+  queueBytesMax: 2,
+  memoryBytes: 1,
+  disk: { bytes: 3, degraded: false },
+  durations: createDurationHistogram().cells,
+  healthy: true,
+  lastFailure: ''
+}
+
 /** One value in every family. */
 async function fullExposition(): Promise<string> {
   open = testExposer({
     settings: { zeroFirstMs: 0 },
-    sources: { memory: () => ({ spans: 1 }), clockOffsets: () => [{ from: 'a', to: 'b', seconds: 1 }] }
+    sources: {
+      memory: () => ({ spans: 1 }),
+      clockOffsets: () => [{ from: 'a', to: 'b', seconds: 1 }],
+      durability: () => ({ segments: 1, bytes: 2, degraded: false }),
+      destinations: () => [destination]
+    }
   })
   const { draft } = open
   const row = draft.addOperation('shop', 'buy')
@@ -55,7 +75,12 @@ test('no tail_ series is exposed that neither the catalogue nor a stage names', 
   const text = await fullExposition()
   const named = [...text.matchAll(/^# TYPE (tail_\S+) /gm)].map((match) => match[1])
   const unnamed = named.filter((name) => !families.some((family) => family.name === name))
-  expect(unnamed).toEqual(['tail_scrapes_total', 'tail_scrapes_refused_total', 'tail_scrapes_cut_total'])
+  expect(unnamed).toEqual([
+    'tail_scrapes_total',
+    'tail_scrapes_refused_total',
+    'tail_reads_refused_total',
+    'tail_scrapes_cut_total'
+  ])
 })
 
 test('names and labels follow the conventions: unit last, counters end in _total, scraper labels are left alone', () => {

@@ -165,7 +165,7 @@ test('readiness follows the source until it drains; health does not', async () =
   expect(await status('/readyz')).toBe(503)
   clock.nowMs = 90_500
   const health = await exposer.app.inject({ url: '/healthz' })
-  expect(health.json()).toEqual({ status: 'ok', version: '1.2.3', uptime_seconds: 90.5 })
+  expect(health.json()).toEqual({ status: 'ok', version: '1.2.3', uptime_seconds: 90.5, refusing: [], warnings: [] })
 })
 
 test('closing waits for one more scrape when there ever was one, and that scrape tells the truth', async () => {

@@ -111,8 +111,8 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
     'an open address',
     'accept:\n  host: 0.0.0.0\nexpose:\n  host: "::"',
     [
-      'config.yaml:2: accept.host: other machines reach 0.0.0.0 and nobody asks who they are; use 127.0.0.1, or set insecure: true',
-      'config.yaml:4: expose.host: other machines reach :: and nobody asks who they are; use 127.0.0.1, or set insecure: true'
+      'config.yaml:2: accept.host: other machines reach 0.0.0.0 and nobody asks who they are; use 127.0.0.1, or set access.credentials or insecure: true',
+      'config.yaml:4: expose.host: other machines reach :: and nobody asks who they are; use 127.0.0.1, or set access.credentials or insecure: true'
     ]
   ]
 ]
@@ -137,6 +137,62 @@ test('an address of this machine, or leave to be open, is accepted', () => {
   for (const host of ['localhost', '127.0.0.2', '::1']) expect(mistakes(`accept:\n  host: "${host}"`)).toEqual([])
   expect(mistakes('insecure: true\naccept:\n  host: 0.0.0.0')).toEqual([])
   expect(mistakes('insecure: false\naccept:\n  host: 127.0.0.1.evil.example')).toHaveLength(1)
+})
+
+const open = 'accept:\n  host: 0.0.0.0\n'
+const credentials = 'access:\n  credentials: [{ file: tokens, may: [send, read_metrics, read_traces] }]\n'
+
+test('an open address is accepted where everybody is asked who he is', () => {
+  expect(mistakes(credentials + open)).toEqual([])
+  expect(mistakes(`${open}  tls: { cert_file: a, key_file: b, client_ca_file: c }`)).toEqual([])
+  expect(mistakes(`${open}  tls: { cert_file: a, key_file: b }`)).toHaveLength(1)
+  expect(
+    mistakes(`${open}  tls: { cert_file: a, key_file: b, client_ca_file: c, client_certificate: optional }`)
+  ).toHaveLength(1)
+  expect(mistakes(`access: { credentials: [] }\n${open}`)).toHaveLength(1)
+})
+
+test('who may come without a credential is as open as without any', () => {
+  const anonymous = (right: string): string[] => mistakes(`${credentials}  anonymous: [${right}]\n${open}`)
+  expect(anonymous('send')).toEqual([
+    'config.yaml:5: accept.host: other machines reach 0.0.0.0 and access.anonymous lets them in; use 127.0.0.1, or set insecure: true'
+  ])
+  expect(anonymous('read_metrics')).toEqual([])
+})
+
+test.each([
+  [
+    'a certificate without its key',
+    'accept:\n  tls: { cert_file: a }',
+    'accept.tls.key_file: missing; cert_file needs it'
+  ],
+  [
+    'a key without its certificate',
+    'expose:\n  tls: { key_file: a }',
+    'expose.tls.cert_file: missing; key_file needs it'
+  ],
+  [
+    'client certificates without TLS',
+    'accept:\n  tls: { client_ca_file: a }',
+    'accept.tls.cert_file: missing; client_ca_file needs it'
+  ],
+  [
+    'a credential that is two things',
+    'access:\n  credentials: [{ file: a, certificates: [b], may: [send] }]',
+    'access.credentials[0]: expected one of file, certificates'
+  ],
+  [
+    'certificates that nobody shows',
+    'access:\n  credentials: [{ certificates: [b], may: [send] }]',
+    'access.credentials[0].certificates: nobody shows one: neither accept.tls nor expose.tls has a client_ca_file'
+  ],
+  [
+    'a right that is none',
+    'access:\n  credentials: [{ file: a, may: [write] }]',
+    'access.credentials[0].may[0]: expected one of send, read_metrics, read_traces, got "write"'
+  ]
+])('%s is refused', (_, text, problem) => {
+  expect(mistakes(text).map((line) => line.replace(/^config[.]yaml:[0-9]+: /, ''))).toContain(problem)
 })
 
 test('anchors and aliases work', () => {

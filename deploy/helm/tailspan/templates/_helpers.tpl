@@ -11,6 +11,11 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* How the metrics port is spoken to. */}}
+{{- define "tailspan.scheme" -}}
+{{- ternary "http" "https" (empty (dig "expose" "tls" "cert_file" "" .Values.settings)) -}}
+{{- end -}}
+
 {{- define "tailspan.labels" -}}
 {{ include "tailspan.selector" . }}
 app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
@@ -26,7 +31,7 @@ leave as they are (pieces, bodies, strings: about 100 MiB) and Node itself.
 {{- $bytes := mul .Values.memoryMiB 1048576 -}}
 {{- $sixteenth := printf "%dMiB" (div .Values.memoryMiB 16) -}}
 {{- $derived := dict
-  "insecure" true
+  "insecure" (empty (dig "access" "credentials" list .Values.settings))
   "accept" (dict "host" "0.0.0.0" "in_flight_bytes_max" (printf "%dMiB" (div .Values.memoryMiB 8)))
   "assemble" (dict "spans_max" (div (div $bytes 4) 110) "late_bytes_max" $sixteenth)
   "decompose" (dict "inference" (dict "held_bytes_max" $sixteenth))

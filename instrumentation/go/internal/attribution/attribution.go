@@ -69,6 +69,35 @@ const (
 	processing
 )
 
+// Before is for how long what a span answers had been there when the span started, as far as the runtime knew: since the goroutine
+// that started it was ready to run, and those before it that handed the request on. What the network still held is not seen.
+func Before(trace *timeline.Trace, id mark.SpanID) int64 {
+	marks := trace.Spans[id]
+	if marks == nil {
+		return 0
+	}
+	var late int64
+	g, to := marks.StartG, marks.StartAt
+	for range handOffsMax {
+		steps := trace.Steps(g)
+		i := current(steps, to)
+		for ; i >= 0 && steps[i].State != timeline.Waiting; i-- {
+			if steps[i].State == timeline.Runnable {
+				late += to - steps[i].Start
+			}
+			to = steps[i].Start
+			if steps[i].Created || i > 0 && steps[i-1].State == timeline.Waiting {
+				break
+			}
+		}
+		if i < 0 || steps[i].State == timeline.Waiting || steps[i].By == timeline.NoG {
+			break
+		}
+		g = steps[i].By
+	}
+	return late
+}
+
 // Of answers for one span.
 func Of(trace *timeline.Trace, span Span) (Amounts, error) {
 	marks := trace.Spans[span.ID]

@@ -124,6 +124,26 @@ var cases = []testCase{
 		want: Amounts{Processing: 200 + 200 + 100, Scheduling: 100, Blocked: 300 + 100},
 	},
 	{
+		name: "a connection's reader answers for its last wait: what it was late with before was another call's",
+		steps: [][]timeline.Step{
+			{run(0), waits(200, timeline.ForPeer), ready(900, 1), run(900)},
+			{
+				run(-900), waits(-500, timeline.ForOutside), ready(300, timeline.NoG), run(350), waits(400, timeline.ForOutside),
+				ready(800, timeline.NoG), waits(820, timeline.ForGC), ready(830, timeline.NoG), run(850),
+			},
+		},
+		want: Amounts{Processing: 200 + 50 + 100, Scheduling: 20 + 20, GC: 10, Blocked: 600},
+	},
+	{
+		name: "a worker that the span wakes is its own, whatever it waited for since",
+		steps: [][]timeline.Step{
+			{run(0), waits(200, timeline.ForPeer), ready(900, 1), run(900)},
+			{run(-900), waits(-500, timeline.ForPeer), ready(300, 2), run(350), waits(400, timeline.ForOutside), ready(800, timeline.NoG), run(850)},
+			{created(100, 0), run(100), waits(310, timeline.ForOutside)},
+		},
+		want: Amounts{Processing: 200 + 50 + 50 + 100 + 100, Scheduling: 50 + 50, Blocked: 400},
+	},
+	{
 		name: "created by somebody else, it is not either",
 		steps: [][]timeline.Step{
 			{run(0), waits(200, timeline.ForPeer), ready(900, 1), run(900)},
@@ -317,4 +337,20 @@ func randomSteps(random *rand.Rand, goroutines int, mayBegin bool) (steps []time
 		at += 1 + random.Int64N(150)
 	}
 	return steps
+}
+
+func TestBeforeASpanItsGoroutineAndThoseThatHandedTheRequestOnWereReady(t *testing.T) {
+	steps := [][]timeline.Step{
+		{created(80, 1), run(95)},
+		{waits(-500, timeline.ForOutside), ready(20, timeline.NoG), run(50), ready(60, timeline.NoG), run(75)},
+	}
+	trace := timeline.Build(steps, nil, nil)
+	trace.Spans[ours] = &timeline.SpanMarks{StartG: 0, StartAt: 100, EndG: 0, EndAt: 200}
+	// The connection's reader 20-50 and 60-75, the handler 80-95.
+	if got := Before(trace, ours); got != 30+15+15 {
+		t.Errorf("%d", got)
+	}
+	if got := Before(trace, mark.SpanID{9}); got != 0 {
+		t.Errorf("a span that is not in the trace: %d", got)
+	}
 }

@@ -106,10 +106,10 @@ func (w *walk) worksSince(other timeline.G, from, to int64) int64 {
 			return from
 		}
 		return min(to, firstStart(steps, to))
-	case steps[i].State == timeline.Waiting || w.linked(steps, i):
+	case steps[i].State != timeline.Waiting && w.linked(steps, i):
 		return from
 	default:
-		return min(to, nextWait(steps, i, to))
+		return max(from, w.lastTurn(steps, i, from, to))
 	}
 }
 
@@ -120,14 +120,24 @@ func firstStart(steps []timeline.Step, otherwise int64) int64 {
 	return steps[0].Start
 }
 
-// nextWait is when a goroutine that was busy with something else at step i was free for the first time.
-func nextWait(steps []timeline.Step, i int, otherwise int64) int64 {
-	for _, step := range steps[i:] {
-		if step.State == timeline.Waiting {
-			return step.Start
+// lastTurn is since when a goroutine that works for others too worked for the span, if it did: since it went to wait for the last
+// time. What it was late with before that was somebody else's (the reader of a connection has an answer for each of many calls). One
+// that the span woke meanwhile works for it all along; one that never waited never does.
+func (w *walk) lastTurn(steps []timeline.Step, i int, from, to int64) int64 {
+	since := to
+	for j := current(steps, to); j >= i; j-- {
+		if w.steps++; w.steps > stepsMax {
+			break
+		}
+		if steps[j].State == timeline.Waiting {
+			if since == to && (steps[j].Why == timeline.ForPeer || steps[j].Why == timeline.ForOutside) {
+				since = steps[j].Start
+			}
+		} else if j > i && steps[j-1].State == timeline.Waiting && steps[j].By != timeline.NoG && steps[j].Start >= w.start && w.descends(steps[j].By) {
+			return from
 		}
 	}
-	return otherwise
+	return since
 }
 
 // itemSince is when a pool's worker began the last item of the span before to, or was woken for it where it had idled.

@@ -1,7 +1,7 @@
 import { growFloats } from '../../scratch.ts'
 import { Around, type Spreads } from '../../learned/spreads.ts'
 import { type Servers, SERVERS_MAX } from '../../learned/servers.ts'
-import { createIntervals } from './intervals.ts'
+import { createIntervals, type IntervalsOptions } from './intervals.ts'
 
 /** About so many arrivals does one publication learn from; of more, a share, scattered so that no service is passed over. */
 const LESSONS_MAX = 2_000
@@ -43,32 +43,34 @@ export interface Arrivals {
   /** Teaches the arrivals whose neighbours have come too: those added before the last call, or all. */
   readonly teach: (all: boolean) => void
   readonly mark: (strings: Uint8Array) => void
-  readonly pushedOut: () => number
   readonly clear: () => void
   readonly bytes: () => number
 }
 
+const ROW_BYTES = 28
+/** Cells that all threads share, serial numbers both: the next to teach, and where the last publication stood. */
+const Cell = { next: 0, settled: 1 } as const
+
 export function createArrivals(
-  requestsMax: number,
+  options: IntervalsOptions,
   learned: { readonly servers: Servers; readonly sharedServers: Servers; readonly spreads: Spreads }
 ): Arrivals {
   const { servers, sharedServers, spreads } = learned
-  const intervals = createIntervals(requestsMax)
+  const { memory } = options
+  const intervals = createIntervals(options)
+  const { rows } = intervals
   // When each request was seen to be served, by process: from its first call, or all along without one, to its release.
-  const service = createIntervals(requestsMax)
-  let processOf = new Uint32Array(0)
-  let serviceOf = new Uint32Array(0)
-  let operationOf = new Uint32Array(0)
-  let firstCall = new Float64Array(0)
-  let lastEndNs = new Float64Array(0)
+  const service = createIntervals({ ...options, pushedOut: () => undefined })
+  const processOf = memory.take(Uint32Array, rows)
+  const serviceOf = memory.take(Uint32Array, rows)
+  const operationOf = memory.take(Uint32Array, rows)
+  const firstCall = memory.take(Float64Array, rows)
+  const lastEndNs = memory.take(Float64Array, rows)
+  const cells = memory.take(Float64Array, 2)
   const asked = { process: 0, service: 0, operation: 0, fromNs: 0, firstCallNs: 0 }
   const ahead = growFloats(AHEAD_MAX)
   const begins = growFloats(AHEAD_MAX)
   const ends = growFloats(AHEAD_MAX)
-  let added = 0
-  // Serial numbers: the next to teach, and where the last publication stood.
-  let next = 0
-  let settled = 0
   let unhurried = false
   let walkedMost = 0
 
@@ -137,19 +139,6 @@ export function createArrivals(
     sharedServers.learn(process, ANY_OPERATION, firstCallNs, ahead, n)
   }
 
-  function growColumns(): void {
-    const grown = <T extends Uint32Array | Float64Array>(old: T, column: T): T => {
-      column.set(old)
-      return column
-    }
-    const rows = intervals.rows()
-    processOf = grown(processOf, new Uint32Array(rows))
-    serviceOf = grown(serviceOf, new Uint32Array(rows))
-    operationOf = grown(operationOf, new Uint32Array(rows))
-    firstCall = grown(firstCall, new Float64Array(rows))
-    lastEndNs = grown(lastEndNs, new Float64Array(rows))
-  }
-
   function teachRow(row: number): void {
     asked.process = processOf[row] as number
     asked.service = serviceOf[row] as number
@@ -201,13 +190,11 @@ export function createArrivals(
       intervals.next[0] = arrival.fromNs
       intervals.next[1] = arrival.toNs
       const row = intervals.add(keyOf(arrival.process, arrival.operation))
-      if (row >= processOf.length) growColumns()
       processOf[row] = arrival.process
       serviceOf[row] = arrival.service
       operationOf[row] = arrival.operation
       firstCall[row] = arrival.firstCallNs
       lastEndNs[row] = arrival.lastEndNs
-      added += 1
       addService(arrival)
     },
     turnNs(request) {
@@ -222,9 +209,9 @@ export function createArrivals(
     },
     mayShare: (process, operation) => sharedBy(process, operation) > 0,
     teach(all) {
-      const end = all ? added : settled
-      const rows = intervals.rows()
-      next = Math.max(next, added - rows)
+      const added = intervals.added()
+      const end = all ? added : (cells[Cell.settled] as number)
+      let next = Math.max(cells[Cell.next] as number, added - rows)
       const oneIn = Math.max(1, Math.ceil((end - next) / (all ? LESSONS_OF_ALL_MAX : LESSONS_MAX)))
       unhurried = all
       walkedMost = service.walked() + SERVED_WALK_MAX
@@ -232,21 +219,22 @@ export function createArrivals(
         if (oneIn > 1 && (Math.imul(next, 0x9e3779b1) >>> 16) % oneIn !== 0) continue
         teachRow(next % rows)
       }
-      settled = added
+      cells[Cell.next] = next
+      cells[Cell.settled] = added
     },
     mark(strings) {
-      for (let row = 0; row < processOf.length; row++) {
+      const kept = Math.min(rows, intervals.added())
+      for (let row = 0; row < kept; row++) {
         strings[processOf[row] as number] = 1
         strings[serviceOf[row] as number] = 1
         strings[operationOf[row] as number] = 1
       }
     },
-    pushedOut: intervals.pushedOut,
     clear() {
       intervals.clear()
       service.clear()
-      added = next = settled = 0
+      cells[Cell.next] = cells[Cell.settled] = intervals.added()
     },
-    bytes: () => intervals.bytes() + service.bytes() + 28 * processOf.length
+    bytes: () => intervals.bytes() + service.bytes() + ROW_BYTES * Math.min(rows, intervals.added())
   }
 }

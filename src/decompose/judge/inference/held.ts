@@ -15,6 +15,8 @@ export interface HeldTrace {
 export interface HeldOptions {
   readonly waitMs: number
   readonly bytesMax: number
+  /** Told of a trace that had to go before its time. */
+  readonly early: () => void
 }
 
 /** Traces in the order in which they came. */
@@ -24,8 +26,6 @@ export interface Held {
   readonly due: (nowMs: number) => boolean
   /** The oldest; the caller owns it then. Only when there is one. */
   readonly take: () => HeldTrace
-  /** Traces that had to go before their time, since the start. */
-  readonly early: () => number
   readonly mark: (marks: Marks) => void
   readonly bytes: () => number
 }
@@ -37,7 +37,6 @@ export function createHeld(options: HeldOptions): Held {
   let line: (HeldTrace | undefined)[] = []
   let first = 0
   let bytes = 0
-  let early = 0
 
   return {
     add(trace, held, nowMs) {
@@ -50,7 +49,7 @@ export function createHeld(options: HeldOptions): Held {
       if (oldest === undefined) return false
       if (oldest.dueMs <= nowMs) return true
       if (bytes <= options.bytesMax) return false
-      early += 1
+      options.early()
       return true
     },
     take() {
@@ -64,7 +63,6 @@ export function createHeld(options: HeldOptions): Held {
       }
       return oldest
     },
-    early: () => early,
     mark(marks) {
       for (const held of line) if (held !== undefined) markTrace(viewTrace(held.copy), marks)
     },

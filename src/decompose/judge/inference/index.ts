@@ -1,9 +1,12 @@
 import type { Resources, TraceColumns } from '../../../model/spans.ts'
 import { Phase } from '../../../model/phases.ts'
+import type { Mutex } from '../../../runtime/mutex.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
 import type { Marks } from '../../../runtime/stage.ts'
 import type { Cut } from '../../cut/cut.ts'
 import type { Tree } from '../../cut/tree.ts'
 import type { RuntimeMetrics, RuntimeReading } from '../../learned/runtime-metrics/index.ts'
+import type { Clocks } from '../../learned/clocks.ts'
 import type { Servers } from '../../learned/servers.ts'
 import type { Spreads } from '../../learned/spreads.ts'
 import type { InferenceSettings } from '../../settings.ts'
@@ -15,6 +18,23 @@ import { createObserver } from './observer.ts'
 import { explain, type Findings, type RuleTools } from './rule.ts'
 import { createRules } from './rules/index.ts'
 import { createSuspect, readSuspect, type Suspect, suspectsIn } from './suspects.ts'
+
+/** What there was no room or no time for. */
+export const losses = ['traces', 'pieces', 'requests', 'suspects', 'unwatched'] as const
+const Loss = {
+  /** Judged before its time. */
+  trace: 0,
+  /** Forgotten while still of use. */
+  piece: 1,
+  request: 2,
+  /** Not looked into. */
+  suspect: 3,
+  /** A trace that came while nothing was watched. */
+  unwatched: 4
+} as const
+
+/** Cells that all threads share: sections since the last publication, and pieces looked at before it. */
+const Cell = { sections: 0, visitsBefore: 1 } as const
 
 /**
  * What the spans of one process say together. Every trace is observed once, when it closes; one with stretched pieces is held
@@ -29,19 +49,12 @@ export interface Inference {
   readonly due: (nowMs: number) => boolean
   /** The oldest held trace, with what was inferred. Only when one is due. */
   readonly take: () => { readonly trace: TraceColumns; readonly contextRows: number }
+  /** With the mutex held. */
   readonly learn: (tree: Tree, cut: Cut, ok: (request: number) => boolean) => void
-  /** Looks for queues among the requests that have had time to be complete; before `servers.publish`. */
+  /** Looks for queues among the requests that have had time to be complete; before `servers.publish`. While no other thread looks. */
   readonly teach: (all: boolean) => void
   /** Forgets what was observed, not what was learned. */
   readonly forget: () => void
-  /** Since the start: traces judged before their time for lack of room, pieces and requests forgotten while still of use, stretched pieces that there was no time to look into, traces that came while nothing was watched. */
-  readonly losses: () => readonly [
-    heldEarly: number,
-    pieces: number,
-    requests: number,
-    suspects: number,
-    unwatched: number
-  ]
   readonly mark: (marks: Marks) => void
   readonly memory: () => Readonly<Record<string, number>>
 }
@@ -51,26 +64,35 @@ export interface InferenceTools {
   readonly spreads: Spreads
   readonly servers: Servers
   readonly sharedServers: Servers
+  readonly clocks: Pick<Clocks, 'settled'>
   readonly runtime: Pick<RuntimeMetrics, 'metricsAt'>
+  readonly memory: SharedMemory
+  /** Held by the thread that enters a trace or looks at the others'. */
+  readonly mutex: Mutex
+  /** Told what was lost, an index of `losses`, and how many. */
+  readonly lost: (loss: number, count: number) => void
 }
 
 export function createInference(settings: InferenceSettings, tools: InferenceTools): Inference {
-  const { spreads, servers, sharedServers, runtime } = tools
-  const neighbours = createNeighbours(settings.piecesMax)
-  const arrivals = createArrivals(settings.requestsMax, { servers, sharedServers, spreads })
+  const { spreads, servers, sharedServers, runtime, memory, mutex } = tools
+  const lose = (loss: number) => (): void => {
+    tools.lost(loss, 1)
+  }
+  const neighbours = createNeighbours({ rowsMax: settings.piecesMax, memory, pushedOut: lose(Loss.piece) })
+  const arrivals = createArrivals(
+    { rowsMax: settings.requestsMax, memory, pushedOut: lose(Loss.request) },
+    { servers, sharedServers, spreads }
+  )
   const observer = createObserver({ ...tools, neighbours, arrivals })
-  const held = createHeld({ waitMs: settings.waitMs, bytesMax: settings.heldBytesMax })
+  const held = createHeld({ waitMs: settings.waitMs, bytesMax: settings.heldBytesMax, early: lose(Loss.trace) })
+  const cells = memory.take(Float64Array, 2)
   const rules = createRules(settings.without)
   const rows = createInferredRows()
   const suspect = createSuspect()
   let firstRequest = 0
   const unhurried = settings.waitMs === Infinity
-  // Since the last publication.
-  let sections = 0
+  // The trace observed last.
   let watched = true
-  let unwatched = 0
-  let visitsBefore = 0
-  let unjudged = 0
 
   const findings: Findings = {
     leftNs: 0,
@@ -141,6 +163,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     runtimeOfPeer: (of) => readMetrics(of, of.peerResource, of.peerShiftNs)
   }
   let judgedFirst = 0
+  const isWatching = (): boolean => unhurried || (cells[Cell.sections] as number) <= SECTIONS_MAX
 
   function judge(): void {
     findings.leftNs = suspect.toNs - suspect.fromNs - suspect.medianNs
@@ -171,8 +194,8 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
 
   function infer(trace: HeldTrace): TraceColumns {
     rows.begin()
-    if (!unhurried && neighbours.visited() - visitsBefore > VISITS_MAX) {
-      unjudged += suspectsIn(trace.suspects)
+    if (!unhurried && neighbours.visited() - (cells[Cell.visitsBefore] as number) > VISITS_MAX) {
+      tools.lost(Loss.suspect, suspectsIn(trace.suspects))
       return rows.write(trace.copy)
     }
     judgedFirst = trace.firstRequest
@@ -185,10 +208,15 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
 
   return {
     observe(tree, cut) {
-      sections += cut.sections
-      watched = unhurried || sections <= SECTIONS_MAX
-      if (watched) firstRequest = observer.observe(tree, cut)
-      else unwatched += 1
+      mutex.lock()
+      try {
+        cells[Cell.sections] = (cells[Cell.sections] as number) + cut.sections
+        watched = isWatching()
+        if (watched) firstRequest = observer.observe(tree, cut)
+        else tools.lost(Loss.unwatched, 1)
+      } finally {
+        mutex.unlock()
+      }
     },
     hold(trace, contextRows, nowMs) {
       if (!watched || observer.suspects.n() === 0) return false
@@ -198,21 +226,25 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     due: held.due,
     take() {
       const trace = held.take()
-      return { trace: infer(trace), contextRows: trace.contextRows }
+      mutex.lock()
+      try {
+        return { trace: infer(trace), contextRows: trace.contextRows }
+      } finally {
+        mutex.unlock()
+      }
     },
     learn(tree, cut, ok) {
-      if (unhurried || sections <= SECTIONS_MAX) observer.learn(tree, cut, ok)
+      if (isWatching()) observer.learn(tree, cut, ok)
     },
     teach(all) {
-      sections = 0
-      visitsBefore = neighbours.visited()
+      cells[Cell.sections] = 0
+      cells[Cell.visitsBefore] = neighbours.visited()
       arrivals.teach(all)
     },
     forget() {
       neighbours.clear()
       arrivals.clear()
     },
-    losses: () => [held.early(), neighbours.pushedOut(), arrivals.pushedOut(), unjudged, unwatched],
     mark(marks) {
       neighbours.mark(marks.strings)
       arrivals.mark(marks.strings)

@@ -103,6 +103,7 @@ export function createInferredRows(): InferredRows {
         'operation',
         'scope',
         'resource',
+        'held',
         'flags',
         'kind',
         'outcome'

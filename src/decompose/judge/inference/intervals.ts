@@ -1,8 +1,7 @@
-import { enlarge } from '../../scratch.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
 
 /** Widths of the time buckets that an interval may lie in, by its length; what is longer lies in one bucket of its own level. */
 const WIDTHS_NS = [16e6, 64e6, 256e6, 1024e6, 4096e6, 16384e6, 65536e6, Infinity] as const
-const FIRST_ROWS = 1024
 /** Younger than this, an interval may still be asked for. */
 const YOUNG_NS = 30e9
 /** Intervals looked at for one question; with more in its buckets the answer is incomplete. */
@@ -22,37 +21,54 @@ export interface Intervals {
   readonly add: (key: number) => number
   /** Visits intervals of a key that overlap [fromNs, toNs]. Ends that touch overlap. False when there were too many to see all. */
   readonly each: (key: number, fromNs: number, toNs: number, visit: (row: number) => void) => boolean
-  /** Rows there is room for now: sizes the owner's columns. */
-  readonly rows: () => number
+  /** Rows there is room for: sizes the owner's columns. */
+  readonly rows: number
+  /** Intervals added since the start; the row of the next is this modulo `rows`. */
+  readonly added: () => number
   readonly key: (row: number) => number
   readonly fromNs: (row: number) => number
   readonly toNs: (row: number) => number
-  /** Intervals pushed out by newer ones within half a minute of the latest end, since the start: they were still of use. */
-  readonly pushedOut: () => number
   /** Intervals looked at since the start, those in vain too: what questions cost. */
   readonly walked: () => number
   readonly clear: () => void
   readonly bytes: () => number
 }
 
-export function createIntervals(rowsWanted: number): Intervals {
+export interface IntervalsOptions {
+  readonly rowsMax: number
+  readonly memory: SharedMemory
+  /** Told of an interval pushed out by a newer one within half a minute of the latest end: it was still of use. */
+  readonly pushedOut: () => void
+}
+
+const ROW_BYTES = 33
+const LEVELS = WIDTHS_NS.length
+/** Cells that all threads share. */
+const Cell = {
+  added: 0,
+  /** Intervals before this one are forgotten. */
+  first: 1,
+  walked: 2,
+  latestNs: 3,
+  /** From here on, one more than the newest interval of each level: a level whose newest is gone is empty. */
+  newest: 4
+} as const
+
+export function createIntervals({ rowsMax, memory, pushedOut }: IntervalsOptions): Intervals {
   // A power of two, so that a row is the low bits of a serial number.
-  const rowsMax = 2 ** Math.floor(Math.log2(rowsWanted))
-  let capacity = Math.min(FIRST_ROWS, rowsMax)
-  let heads = new Uint32Array(2 * FIRST_ROWS)
-  let from = new Float64Array(capacity)
-  let to = new Float64Array(capacity)
-  let keyOf = new Uint32Array(capacity)
-  let levelOf = new Uint8Array(capacity)
+  const rows = 2 ** Math.floor(Math.log2(rowsMax))
+  const mask = rows - 1
+  const heads = memory.take(Uint32Array, 2 * rows)
+  const from = memory.take(Float64Array, rows)
+  const to = memory.take(Float64Array, rows)
+  const keyOf = memory.take(Uint32Array, rows)
+  const levelOf = memory.take(Uint8Array, rows)
   // How many intervals before this one the next of its chain was added; 0 = none.
-  let back = new Uint32Array(capacity)
-  let added = 0
-  let pushedOut = 0
-  let walked = 0
-  let latestNs = 0
+  const back = memory.take(Uint32Array, rows)
+  const cells = memory.take(Float64Array, Cell.newest + LEVELS)
   const next = new Float64Array(2)
-  // Newest id of each level: a level whose newest is gone is empty.
-  const newest = new Float64Array(WIDTHS_NS.length).fill(-1)
+
+  const cell = (index: number): number => cells[index] as number
 
   function levelFor(lengthNs: number): number {
     let level = 0
@@ -70,29 +86,14 @@ export function createIntervals(rowsWanted: number): Intervals {
     return ((h ^ (h >>> 13)) + bucket) & (heads.length - 1)
   }
 
-  function link(serial: number): void {
-    const row = serial & (capacity - 1)
+  function link(serial: number, row: number): void {
     const level = levelOf[row] as number
     const slot = slotOf(keyOf[row] as number, level, bucketOf(from[row] as number, level))
     const id = (FIRST_ID + serial) >>> 0
     const distance = (id - (heads[slot] as number)) >>> 0
-    back[row] = distance < capacity ? distance : 0
+    back[row] = distance < rows ? distance : 0
     heads[slot] = id
-    newest[level] = serial
-  }
-
-  /** Only before anything is pushed out, so rows keep their numbers. */
-  function grow(): void {
-    capacity = Math.min(2 * capacity, rowsMax)
-    from = enlarge(from, capacity)
-    to = enlarge(to, capacity)
-    keyOf = enlarge(keyOf, capacity)
-    levelOf = enlarge(levelOf, capacity)
-    back = enlarge(back, capacity)
-    let size = heads.length
-    while (size < 2 * capacity) size *= 2
-    heads = new Uint32Array(size)
-    for (let serial = 0; serial < added; serial++) link(serial)
+    cells[Cell.newest + level] = serial + 1
   }
 
   return {
@@ -100,30 +101,34 @@ export function createIntervals(rowsWanted: number): Intervals {
     add(key) {
       const fromNs = next[0] as number
       const toNs = next[1] as number
-      if (added === capacity && capacity < rowsMax) grow()
-      const serial = added++
-      const row = serial & (capacity - 1)
-      if (serial >= capacity && latestNs - (to[row] as number) < YOUNG_NS) pushedOut += 1
-      latestNs = Math.max(latestNs, toNs)
+      const serial = cell(Cell.added)
+      const row = serial & mask
+      const latestNs = cell(Cell.latestNs)
+      if (serial - rows >= cell(Cell.first) && latestNs - (to[row] as number) < YOUNG_NS) pushedOut()
+      cells[Cell.added] = serial + 1
+      if (toNs > latestNs) cells[Cell.latestNs] = toNs
       from[row] = fromNs
       to[row] = toNs
       keyOf[row] = key
       levelOf[row] = levelFor(toNs - fromNs)
-      link(serial)
+      link(serial, row)
       return row
     },
     each(key, fromNs, toNs, visit) {
       const wanted = key >>> 0
+      const added = cell(Cell.added)
+      const kept = Math.min(rows, added - cell(Cell.first))
+      const end = added & mask
       let steps = 0
-      for (let level = 0; level < WIDTHS_NS.length; level++) {
-        if ((newest[level] as number) < 0 || (newest[level] as number) < added - capacity) continue
+      for (let level = 0; level < LEVELS; level++) {
+        if (cell(Cell.newest + level) <= added - kept) continue
         const last = bucketOf(toNs, level)
         for (let bucket = bucketOf(fromNs, level) - 1; bucket <= last; bucket++) {
           const id = heads[slotOf(wanted, level, bucket)] as number
-          // Serials of the chain fall; below `added - capacity` all are gone.
+          // Serials of the chain fall; below `added - kept` all are gone.
           let distance = (FIRST_ID + added - id) >>> 0
-          while (distance <= capacity && distance <= added) {
-            const row = (added - distance) & (capacity - 1)
+          while (distance <= kept) {
+            const row = (end - distance) & mask
             if (
               keyOf[row] === wanted &&
               levelOf[row] === level &&
@@ -133,27 +138,29 @@ export function createIntervals(rowsWanted: number): Intervals {
             ) {
               visit(row)
             }
-            walked += 1
-            if (++steps > STEPS_MAX) return false
+            if (++steps > STEPS_MAX) {
+              cells[Cell.walked] = cell(Cell.walked) + steps
+              return false
+            }
             const step = back[row] as number
             if (step === 0) break
             distance += step
           }
         }
       }
+      cells[Cell.walked] = cell(Cell.walked) + steps
       return true
     },
-    rows: () => capacity,
+    rows,
+    added: () => cell(Cell.added),
     key: (row) => keyOf[row] as number,
     fromNs: (row) => from[row] as number,
     toNs: (row) => to[row] as number,
-    pushedOut: () => pushedOut,
-    walked: () => walked,
+    walked: () => cell(Cell.walked),
     clear() {
-      added = latestNs = 0
-      heads.fill(0)
-      newest.fill(-1)
+      cells[Cell.first] = cell(Cell.added)
+      cells[Cell.latestNs] = 0
     },
-    bytes: () => heads.byteLength + 25 * capacity
+    bytes: () => ROW_BYTES * Math.min(rows, cell(Cell.added))
   }
 }

@@ -1,5 +1,5 @@
 import { enlarge, growFloats } from '../../scratch.ts'
-import { createIntervals } from './intervals.ts'
+import { createIntervals, type IntervalsOptions } from './intervals.ts'
 import { PieceKind } from './pieces.ts'
 import { thresholds } from './thresholds.ts'
 import { unionNs } from './unions.ts'
@@ -68,7 +68,6 @@ export interface Neighbours {
   readonly begun: (process: number, fromNs: number, toNs: number) => number
   /** Processes named by what is held. */
   readonly mark: (strings: Uint8Array) => void
-  readonly pushedOut: () => number
   /** Pieces looked at so far: what looking around costs. */
   readonly visited: () => number
   readonly clear: () => void
@@ -99,13 +98,17 @@ function put(bag: Bag, fromNs: number, toNs: number): void {
   bag.to[i] = toNs
 }
 
-export function createNeighbours(piecesMax: number): Neighbours {
-  const intervals = createIntervals(piecesMax)
+const ROW_BYTES = 13
+
+export function createNeighbours(options: IntervalsOptions): Neighbours {
+  const { memory } = options
+  const intervals = createIntervals(options)
   const next = new Float64Array(4)
-  let requestOf = new Uint32Array(0)
+  const requestOf = memory.take(Uint32Array, intervals.rows)
   // Median and 95th percentile, side by side.
-  let usualNs = new Float32Array(0)
-  let flagsOf = new Uint8Array(0)
+  const usualNs = memory.take(Float32Array, 2 * intervals.rows)
+  const flagsOf = memory.take(Uint8Array, intervals.rows)
+  const visits = memory.take(Float64Array, 1)
   const found: Surroundings = {
     witnesses: 0,
     coveredShare: 0,
@@ -127,18 +130,6 @@ export function createNeighbours(piecesMax: number): Neighbours {
   // Slots of the interval in which something began, a bit each.
   let begunSlots = 0
   let events = growFloats(512)
-  let visited = 0
-
-  function growColumns(): void {
-    const grown = <T extends Uint32Array | Float32Array | Uint8Array>(old: T, column: T): T => {
-      column.set(old)
-      return column
-    }
-    const rows = intervals.rows()
-    requestOf = grown(requestOf, new Uint32Array(rows))
-    usualNs = grown(usualNs, new Float32Array(2 * rows))
-    flagsOf = grown(flagsOf, new Uint8Array(rows))
-  }
 
   /** False when so much went on that not all of it was looked at. */
   function collect(process: number, request: number, fromNs: number, toNs: number, knocks: boolean): boolean {
@@ -148,7 +139,7 @@ export function createNeighbours(piecesMax: number): Neighbours {
     const edgeNs = EDGE_SHARE * (toNs - fromNs)
     found.strong = false
     return intervals.each(process, fromNs, toNs, (row) => {
-      visited += 1
+      visits[0] = (visits[0] as number) + 1
       const flags = flagsOf[row] as number
       const knock = (flags & PieceFlag.knock) !== 0
       if (knock ? !knocks : (flags & PieceFlag.kindMask) === PieceKind.beforePeer) return
@@ -228,7 +219,6 @@ export function createNeighbours(piecesMax: number): Neighbours {
       intervals.next[0] = next[0] as number
       intervals.next[1] = next[1] as number
       const row = intervals.add(process)
-      if (row >= requestOf.length) growColumns()
       requestOf[row] = request
       usualNs[2 * row] = next[2] as number
       usualNs[2 * row + 1] = next[3] as number
@@ -251,7 +241,7 @@ export function createNeighbours(piecesMax: number): Neighbours {
       let firstEnd = toNs
       let lastEnd = toNs
       const all = intervals.each(process, fromNs, toNs, (row) => {
-        visited += 1
+        visits[0] = (visits[0] as number) + 1
         const flags = flagsOf[row] as number
         if (requestOf[row] === request || (flags & WAITER) !== WAITER) return
         const start = intervals.fromNs(row) + (usualNs[2 * row] as number)
@@ -279,19 +269,19 @@ export function createNeighbours(piecesMax: number): Neighbours {
     begun(process, fromNs, toNs) {
       let n = 0
       const all = intervals.each(process, fromNs, toNs, (row) => {
-        visited += 1
+        visits[0] = (visits[0] as number) + 1
         const knock = ((flagsOf[row] as number) & PieceFlag.knock) !== 0
         if (!knock && intervals.fromNs(row) >= fromNs && intervals.fromNs(row) < toNs) n += 1
       })
       return all ? n : Infinity
     },
     mark(strings) {
-      for (let row = 0; row < intervals.rows(); row++) strings[intervals.key(row)] = 1
+      const rows = Math.min(intervals.rows, intervals.added())
+      for (let row = 0; row < rows; row++) strings[intervals.key(row)] = 1
     },
-    pushedOut: intervals.pushedOut,
-    visited: () => visited,
+    visited: () => visits[0] as number,
     clear: intervals.clear,
-    bytes: () => intervals.bytes() + 13 * requestOf.length
+    bytes: () => intervals.bytes() + ROW_BYTES * Math.min(intervals.rows, intervals.added())
   }
 }
 

@@ -1,7 +1,9 @@
 import { Evidence, Kind, type Resources } from '../../../model/spans.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
 import { type Cut, UnitKind } from '../../cut/cut.ts'
 import { onlyHandsOver } from '../../cut/foreign.ts'
-import { Trait, type Tree } from '../../cut/tree.ts'
+import { clockOf, Trait, type Tree } from '../../cut/tree.ts'
+import type { Clocks } from '../../learned/clocks.ts'
 import type { Servers } from '../../learned/servers.ts'
 import { evidenceWants } from '../../evidence/index.ts'
 import { Around, Quantile, QUANTILES, type Spreads } from '../../learned/spreads.ts'
@@ -9,11 +11,12 @@ import { enlarge, growFloats } from '../../scratch.ts'
 import type { Arrivals } from './arrivals.ts'
 import { type Neighbours, PieceFlag } from './neighbours.ts'
 import { createPiece, eachPiece, PieceKind } from './pieces.ts'
-import { createSuspect, createSuspects, type Suspect, type Suspects } from './suspects.ts'
+import { createSuspect, createSuspects, type Suspects } from './suspects.ts'
 
 const codeOf = (key: string): number =>
   Evidence.firstWanted + evidenceWants.findIndex((want) => want?.from === 'attribute' && want.key === key)
 const BUSY = codeOf('busy_ns')
+const BLOCKED = codeOf('tailspan.blocked_ns')
 const UNWATCHED = codeOf('tailspan.unwatched_ns')
 const UNWATCHED_BEFORE = codeOf('tailspan.unwatched_before_ns')
 
@@ -32,23 +35,28 @@ export interface ObserverTools {
   readonly resources: Resources
   readonly spreads: Spreads
   readonly servers: Servers
+  readonly clocks: Pick<Clocks, 'settled'>
   readonly neighbours: Neighbours
   readonly arrivals: Arrivals
+  readonly memory: SharedMemory
 }
+
+/** Cells that all threads share: the number of the next request, and time 0 of all clocks in two words. */
+const Cell = { requests: 0, epochHi: 1, epochLo: 2 } as const
 
 /** Looks at every trace once: what is usual, who was there when, and what was stretched. Only known processes are watched. */
 export function createObserver(tools: ObserverTools): Observer {
-  const { resources, spreads, servers, neighbours, arrivals } = tools
+  const { resources, spreads, servers, clocks, neighbours, arrivals } = tools
+  const cells = tools.memory.take(Uint32Array, 3)
   const piece = createPiece()
   const suspect = createSuspect()
   const suspects = createSuspects()
   // By row of an entry span.
   let firstCallNs = growFloats(64)
   let lastEndNs = growFloats(64)
-  let requests = 0
-  let epochHi = 0
-  let epochLo = 0
   let tree: Tree
+  // Number of the first request of the trace at hand.
+  let requests = 0
   // From the epoch to the trace's base.
   let baseNs = 0
   const arrival = { process: 0, service: 0, operation: 0, fromNs: 0, toNs: 0, firstCallNs: 0, lastEndNs: 0 }
@@ -126,27 +134,30 @@ export function createObserver(tools: ObserverTools): Observer {
       (lead ? PieceFlag.mayQueue : 0) |
       (endsWithCall() ? PieceFlag.beforeCall : 0)
     neighbours.add(process, (requests + entry) >>> 0, flags)
-    const unwatchedNs = noticed ? sayUnwatchedNs() : 0
-    if (!stretched && unwatchedNs === 0) return
-    suspect.stretched = stretched ? 1 : 0
-    suspect.unwatchedNs = unwatchedNs
-    suspectPiece(entry, process, medianNs, lead)
-    if (stretched && piece.kind === PieceKind.beforePeer) enterKnock(suspect)
-  }
-
-  /** By how much the piece at hand may have ended late: its own process says so, of the gap before a callee's span the callee. */
-  function sayUnwatchedNs(): number {
+    if (!noticed) return
     const beforePeer = piece.kind === PieceKind.beforePeer
-    const ns = beforePeer ? said(piece.right, UNWATCHED_BEFORE) : said(piece.span, UNWATCHED)
-    return ns > 0 ? ns : 0
+    // By how much it may have ended late: its own process says so, of the gap before a callee's span the callee.
+    const unwatchedNs = beforePeer ? said(piece.right, UNWATCHED_BEFORE) : said(span, UNWATCHED)
+    const accounted = !Number.isNaN(said(span, BLOCKED))
+    // Who accounts for its time leaves its neighbours nothing to say.
+    const judged = stretched && !(beforePeer ? unwatchedNs >= 0 : accounted)
+    if (judged || unwatchedNs > 0) {
+      suspect.stretched = judged ? 1 : 0
+      suspect.unwatchedNs = unwatchedNs > 0 ? unwatchedNs : 0
+      suspect.accounted = accounted ? 1 : 0
+      suspectPiece(entry, process, medianNs, lead)
+    }
+    if (stretched && beforePeer) enterKnock()
   }
 
   /** The gap is also a neighbour of what its callee does meanwhile. Median and 95th percentile are still in place. */
-  function enterKnock({ fromNs, toNs, peerProcess, peerShiftNs }: Suspect): void {
+  function enterKnock(): void {
+    const peerProcess = processOf(piece.right)
     if (peerProcess === 0) return
     const { next } = neighbours
-    next[0] = fromNs + peerShiftNs
-    next[1] = toNs + peerShiftNs
+    const peerShiftNs = shiftOf(piece.right)
+    next[0] = piece.fromNs + peerShiftNs
+    next[1] = piece.toNs + peerShiftNs
     neighbours.add(
       peerProcess,
       (requests + piece.right) >>> 0,
@@ -228,10 +239,18 @@ export function createObserver(tools: ObserverTools): Observer {
       learnGap(call, Around.call, (endNs[call] as number) - (startNs[call] as number))
     } else if (children === 1) {
       const peer = child[first] as number
-      if (owner[peer] !== peer) return
+      if (owner[peer] !== peer || !clocksSettled(call, peer)) return
       learnGap(call, Around.beforePeer, (startNs[peer] as number) - (startNs[call] as number))
       learnGap(call, Around.afterPeer, (endNs[call] as number) - (endNs[peer] as number))
     }
+  }
+
+  /** Before that a gap is as long as their clocks are apart. */
+  function clocksSettled(call: number, peer: number): boolean {
+    const { resource } = tree.trace
+    const from = clockOf(resources, resource[call] as number)
+    const to = clockOf(resources, resource[peer] as number)
+    return from === to || clocks.settled(from, to)
   }
 
   function learnGap(call: number, around: number, ns: number): void {
@@ -240,23 +259,24 @@ export function createObserver(tools: ObserverTools): Observer {
 
   return {
     suspects,
-    epochNs: () => epochHi * 2 ** 32 + epochLo,
+    epochNs: () => (cells[Cell.epochHi] as number) * 2 ** 32 + (cells[Cell.epochLo] as number),
     observe(of, cut) {
       tree = of
-      if (epochHi === 0) {
-        epochHi = of.trace.baseHi
-        epochLo = of.trace.baseLo
+      const { baseHi, baseLo, n } = of.trace
+      if (cells[Cell.epochHi] === 0) {
+        cells[Cell.epochHi] = baseHi
+        cells[Cell.epochLo] = baseLo
       }
-      baseNs = (of.trace.baseHi - epochHi) * 2 ** 32 + (of.trace.baseLo - epochLo)
+      baseNs = (baseHi - (cells[Cell.epochHi] as number)) * 2 ** 32 + (baseLo - (cells[Cell.epochLo] as number))
+      requests = cells[Cell.requests] as number
       suspects.begin()
       findCalls()
       for (let unit = 0; unit < cut.units && cut.unitKind[unit] === UnitKind.request; unit++) {
         enterRequest(cut.unitSpan[unit] as number)
       }
       eachPiece(of, cut, piece, enterPiece)
-      const first = requests
-      requests = (requests + of.trace.n) >>> 0
-      return first
+      cells[Cell.requests] = requests + n
+      return requests
     },
     learn(of, cut, ok) {
       tree = of

@@ -12,8 +12,10 @@ export interface Suspect {
   /** Of its start, since the span's. */
   offsetNs: number
   medianNs: number
-  /** 0 = no longer than usual: nothing speaks about it but what its process says itself. */
+  /** 0 = no longer than usual, or its process accounts for it: nothing speaks about it but what its process says itself. */
   stretched: number
+  /** 1 = its own process says what its span waited for. */
+  accounted: number
   /** 1 = before the first call of its request, so a queue can have stretched it. */
   lead: number
   service: number
@@ -33,7 +35,7 @@ export interface Suspect {
   firstCallNs: number
   /** 1 = a whole span without children whose busy time is known. */
   pollsKnown: number
-  /** By how much the wake-up that ended it may have been late, as its process says, or the callee's of the gap before; 0 when neither does. */
+  /** By how much its own process may have stretched it, as that says, or the callee's the gap before; 0 when neither does. */
   unwatchedNs: number
   /** The peer's process, its row in Resources and its shift; 0 without. */
   peerProcess: number
@@ -50,6 +52,7 @@ export const createSuspect = (): Suspect => ({
   offsetNs: 0,
   medianNs: 0,
   stretched: 0,
+  accounted: 0,
   lead: 0,
   service: 0,
   operation: 0,

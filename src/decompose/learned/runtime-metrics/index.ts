@@ -1,6 +1,7 @@
 import type { MetricPoints } from '../../../model/metric-points.ts'
 import type { Resources } from '../../../model/spans.ts'
 import { type Counters, createCounters } from '../../../runtime/counters.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
 import { OTHER_ID, type Strings } from '../../../runtime/strings.ts'
 import {
   countField,
@@ -60,6 +61,7 @@ export type RuntimeRow = readonly [process: string, service: string, figure: str
  * Metrics trail spans: a stretch after the last known interval is answered with that interval, for a while.
  */
 export interface RuntimeMetrics {
+  /** One thread at a time. */
   readonly consume: (points: MetricPoints) => void
   /**
    * What is known of the process that a resource's spans come from (a row of Resources), between two moments in Unix ns (plain
@@ -105,16 +107,18 @@ const METRICS = 256
 
 export function createRuntimeMetrics(
   options: { readonly instancesMax: number; readonly intervalsPerFigure: number },
-  tools: { readonly strings: Strings; readonly resources: Resources }
+  tools: { readonly strings: Strings; readonly resources: Resources; readonly memory: SharedMemory }
 ): RuntimeMetrics {
-  const { strings, resources } = tools
+  const { strings, resources, memory } = tools
   const counters = createCounters(runtimeCounters)
-  const instances = createInstances(options)
+  const instances = createInstances({ ...options, memory })
   const { rings } = instances
-  const series = createSeries(16 * options.instancesMax, { interval: onInterval, ignored: onIgnored })
+  const series = createSeries(16 * options.instancesMax, memory, { interval: onInterval, ignored: onIgnored })
   const span = { fromNs: 0, toNs: 0, amount: 0 }
-  // By the identity that all of a process's identities stand for: a row of instances, for those known by another one.
+  // By the identity that all of a process's identities stand for: a row of instances, for those known by another one. This
+  // thread's own, void at a new publication.
   let byAlias = new Map<number, number>()
+  let byAliasOf = 0
   const reading: RuntimeReading = {
     known: false,
     mean: new Float64Array(FIELDS),
@@ -200,7 +204,18 @@ export function createRuntimeMetrics(
     if (known >= 0 || sender <= 0) return known
     const alias = resources.processAlias?.(sender) ?? sender
     const direct = alias === sender ? -1 : instances.find(alias)
-    return direct >= 0 ? direct : (byAlias.get(alias) ?? -1)
+    return direct >= 0 ? direct : (instancesByAlias().get(alias) ?? -1)
+  }
+
+  function instancesByAlias(): ReadonlyMap<number, number> {
+    if (byAliasOf === instances.publications()) return byAlias
+    byAliasOf = instances.publications()
+    byAlias = new Map()
+    instances.each((instance, sender) => {
+      const alias = instances.alias(instance)
+      if (alias !== 0 && alias !== sender) byAlias.set(alias, instance)
+    })
+    return byAlias
   }
 
   function readBudget(instance: number, fromNs: number): void {
@@ -252,15 +267,13 @@ export function createRuntimeMetrics(
   }
 
   function publish(): void {
-    instances.publish((spans, intervals) => {
-      counters.add('tail_runtime_intervals_total', intervals, spans ? 0 : 1)
-    })
+    instances.publish(
+      (spans, intervals) => {
+        counters.add('tail_runtime_intervals_total', intervals, spans ? 0 : 1)
+      },
+      (sender) => (sender > 0 ? (resources.processAlias?.(sender) ?? sender) : sender)
+    )
     series.trim()
-    byAlias = new Map()
-    instances.each((instance, sender) => {
-      const alias = sender > 0 ? (resources.processAlias?.(sender) ?? sender) : sender
-      if (alias !== sender) byAlias.set(alias, instance)
-    })
   }
 
   return {

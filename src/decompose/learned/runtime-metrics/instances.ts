@@ -1,4 +1,4 @@
-import { enlarge, growFloats, growInts } from '../../scratch.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
 import { createKeyTable } from '../key-table.ts'
 import { Field, fields, FIELDS, NO_FIELD } from './fields.ts'
 import { createRings, type Rings } from './rings.ts'
@@ -25,8 +25,15 @@ export interface Instances {
   readonly ring: (instance: number, field: number) => number
   /** Remembers that spans asked for it. */
   readonly asked: (instance: number) => void
-  /** Makes everything count and drops what was unused for longest; tells of new intervals, with and without spans. */
-  readonly publish: (fresh: (spans: boolean, intervals: number) => void) => void
+  /**
+   * Makes everything count and drops what was unused for longest; tells of new intervals, with and without spans. `aliasOf` says
+   * for whom else a sender stands.
+   */
+  readonly publish: (fresh: (spans: boolean, intervals: number) => void, aliasOf: (sender: number) => number) => void
+  /** Grows at each publication. */
+  readonly publications: () => number
+  /** For whom the instance stands since the last publication. */
+  readonly alias: (instance: number) => number
   readonly each: (visit: (instance: number, sender: number) => void) => void
   readonly mark: (strings: Uint8Array) => void
   readonly bytes: () => number
@@ -38,29 +45,34 @@ export interface Interval {
   amount: number
 }
 
-export function createInstances(options: {
+export interface InstancesOptions {
   readonly instancesMax: number
   readonly intervalsPerFigure: number
-}): Instances {
-  const table = createKeyTable(options.instancesMax)
-  const rings = createRings({ intervals: options.intervalsPerFigure, staleNs: STALE_NS })
-  let ringOf = growInts(64 * FIELDS)
-  let sourceOf = growInts(64 * FIELDS)
-  let ambiguousUntilNs = growFloats(64)
-  let hasSpans = new Uint8Array(64)
+  readonly memory: SharedMemory
+}
 
-  function rowFor(sender: number): number {
-    const known = table.rows()
-    const row = table.add(sender, 0, 0, 0)
-    if (row < known) return row
-    ringOf = enlarge(ringOf, (row + 1) * FIELDS)
-    sourceOf = enlarge(sourceOf, (row + 1) * FIELDS)
-    ambiguousUntilNs = enlarge(ambiguousUntilNs, row + 1)
-    hasSpans = enlarge(hasSpans, row + 1)
+const ROW_BYTES = 8 * FIELDS + 13
+
+export function createInstances({ instancesMax, intervalsPerFigure, memory }: InstancesOptions): Instances {
+  const table = createKeyTable({ rowsMax: instancesMax, memory, clear })
+  const rings = createRings({
+    ringsMax: instancesMax * FIELDS,
+    intervals: intervalsPerFigure,
+    staleNs: STALE_NS,
+    memory
+  })
+  const ringOf = memory.take(Int32Array, instancesMax * FIELDS)
+  const sourceOf = memory.take(Int32Array, instancesMax * FIELDS)
+  const ambiguousUntilNs = memory.take(Float64Array, instancesMax)
+  const hasSpans = memory.take(Uint8Array, instancesMax)
+  const aliases = memory.take(Int32Array, instancesMax)
+  const publications = memory.take(Uint32Array, 1)
+
+  function clear(row: number): void {
     ringOf.fill(NO_RING, row * FIELDS, (row + 1) * FIELDS)
     ambiguousUntilNs[row] = -Infinity
     hasSpans[row] = 0
-    return row
+    aliases[row] = 0
   }
 
   function add(sender: number, field: number, source: number, { fromNs, toNs, amount }: Interval): number {
@@ -69,7 +81,7 @@ export function createInstances(options: {
     // GOGC=off comes as -1, or as the largest number.
     if (spec === undefined || !(rate <= spec.max) || (rate < 0 && field !== Field.gogcPercent))
       return Ignored.implausible
-    const row = rowFor(sender)
+    const row = table.add(sender, 0, 0, 0)
     if (row < 0) return Ignored.full
     table.touch(row)
     if (toNs < (ambiguousUntilNs[row] as number)) return Ignored.identity
@@ -115,7 +127,7 @@ export function createInstances(options: {
     find: (sender) => table.find(sender, 0, 0, 0),
     add,
     conflict(sender, atNs) {
-      const row = rowFor(sender)
+      const row = table.add(sender, 0, 0, 0)
       if (row < 0) return
       ambiguousUntilNs[row] = atNs + AMBIGUOUS_NS
       for (let field = 0; field < FIELDS; field++) {
@@ -127,7 +139,7 @@ export function createInstances(options: {
     asked(instance) {
       hasSpans[instance] = 1
     },
-    publish(fresh) {
+    publish(fresh, aliasOf) {
       for (let row = 0; row < table.rows(); row++) {
         let intervals = 0
         for (let cell = row * FIELDS; cell < (row + 1) * FIELDS; cell++) {
@@ -136,13 +148,18 @@ export function createInstances(options: {
         fresh(hasSpans[row] === 1, intervals)
       }
       trim()
+      for (let row = 0; row < table.rows(); row++) aliases[row] = aliasOf(table.key(row, 0))
+      publications[0] = (publications[0] as number) + 1
     },
+    publications: () => publications[0] as number,
+    alias: (instance) => aliases[instance] as number,
     each(visit) {
       for (let row = 0; row < table.rows(); row++) visit(row, table.key(row, 0))
     },
     mark(strings) {
-      for (let row = 0; row < table.rows(); row++) strings[Math.abs(table.key(row, 0))] = 1
+      for (let row = 0; row < table.rows(); row++)
+        strings[Math.abs(table.key(row, 0))] = strings[Math.abs(aliases[row] as number)] = 1
     },
-    bytes: () => table.bytes() + rings.bytes() + ringOf.byteLength + sourceOf.byteLength + 9 * hasSpans.length
+    bytes: () => table.bytes() + rings.bytes() + ROW_BYTES * table.rows()
   }
 }

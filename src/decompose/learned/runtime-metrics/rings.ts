@@ -1,4 +1,4 @@
-import { enlarge, growFloats, growInts } from '../../scratch.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
 
 /** from, to, amount. */
 const WORDS = 3
@@ -34,14 +34,22 @@ export interface Rings {
   readonly bytes: () => number
 }
 
-export function createRings(options: { readonly intervals: number; readonly staleNs: number }): Rings {
-  const { intervals, staleNs } = options
-  let cells = growFloats(intervals * WORDS)
+export interface RingsOptions {
+  readonly ringsMax: number
+  readonly intervals: number
+  readonly staleNs: number
+  readonly memory: SharedMemory
+}
+
+/** Cells that all threads share: rings ever taken, and one more than the first free one, each of which holds the next. */
+const Cell = { rings: 0, free: 1 } as const
+
+export function createRings({ ringsMax, intervals, staleNs, memory }: RingsOptions): Rings {
+  const cells = memory.take(Float64Array, ringsMax * intervals * WORDS)
   // Intervals ever added, and how many of those count.
-  let added = growInts(64)
-  let published = growInts(64)
-  let rings = 0
-  const free: number[] = []
+  const added = memory.take(Int32Array, ringsMax)
+  const published = memory.take(Int32Array, ringsMax)
+  const shared = memory.take(Int32Array, 2)
 
   const cellOf = (ring: number, index: number): number => (ring * intervals + (index % intervals)) * WORDS
   const oldest = (ring: number): number => Math.max(0, (added[ring] as number) - intervals)
@@ -108,15 +116,17 @@ export function createRings(options: { readonly intervals: number; readonly stal
 
   return {
     take() {
-      const ring = free.pop() ?? rings++
-      cells = enlarge(cells, rings * intervals * WORDS)
-      added = enlarge(added, rings)
-      published = enlarge(published, rings)
+      const free = shared[Cell.free] as number
+      const ring = free === 0 ? (shared[Cell.rings] as number) : free - 1
+      if (free === 0) shared[Cell.rings] = ring + 1
+      else shared[Cell.free] = added[ring] as number
       added[ring] = published[ring] = 0
       return ring
     },
     give(ring) {
-      free.push(ring)
+      published[ring] = 0
+      added[ring] = shared[Cell.free] as number
+      shared[Cell.free] = ring + 1
     },
     add,
     clear(ring) {
@@ -149,6 +159,6 @@ export function createRings(options: { readonly intervals: number; readonly stal
         visit(cells[cell] as number, cells[cell + 1] as number, cells[cell + 2] as number)
       }
     },
-    bytes: () => cells.byteLength + added.byteLength + published.byteLength
+    bytes: () => (8 * WORDS * intervals + 8) * (shared[Cell.rings] as number)
   }
 }

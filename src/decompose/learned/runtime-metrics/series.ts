@@ -1,5 +1,6 @@
 import { type MetricPoints, PointShape, Temporality } from '../../../model/metric-points.ts'
-import { enlarge, growFloats, growInts } from '../../scratch.ts'
+import type { SharedMemory } from '../../../runtime/shared-memory.ts'
+import { enlarge, growInts } from '../../scratch.ts'
 import { createKeyTable } from '../key-table.ts'
 
 const HIGH_WORD = 2 ** 32
@@ -81,38 +82,26 @@ export interface Series {
 
 const Kinds = { gauge: 1, moves: 2 } as const
 
-export function createSeries(seriesMax: number, out: SeriesEnd): Series {
-  const table = createKeyTable(seriesMax)
-  let startNs = growFloats(64)
-  let timeNs = growFloats(64)
-  let value = growFloats(64)
-  let count = growFloats(64)
+const CELL_BYTES = 72
+
+export function createSeries(seriesMax: number, memory: SharedMemory, out: SeriesEnd): Series {
+  const table = createKeyTable({ rowsMax: seriesMax, memory, clear })
+  const startNs = memory.take(Float64Array, seriesMax)
+  const timeNs = memory.take(Float64Array, seriesMax)
+  const value = memory.take(Float64Array, seriesMax)
+  const count = memory.take(Float64Array, seriesMax)
   // The point being put together of this request's rows; its time is NaN while there is none.
-  let nextStartNs = growFloats(64)
-  let nextTimeNs = growFloats(64)
-  let nextValue = growFloats(64)
-  let nextCount = growFloats(64)
-  let nextForm = growInts(64)
-  let kinds = growInts(64)
+  const nextStartNs = memory.take(Float64Array, seriesMax)
+  const nextTimeNs = memory.take(Float64Array, seriesMax)
+  const nextValue = memory.take(Float64Array, seriesMax)
+  const nextCount = memory.take(Float64Array, seriesMax)
+  const nextForm = memory.take(Int32Array, seriesMax)
+  const kinds = memory.take(Int32Array, seriesMax)
   let touched = growInts(64)
   let touches = 0
 
-  function of(sender: number, metric: number, attribute: number, detail: number): number {
-    const known = table.rows()
-    const series = table.add(sender, metric, attribute, detail)
-    if (series < known) return series
-    startNs = enlarge(startNs, series + 1)
-    timeNs = enlarge(timeNs, series + 1)
-    value = enlarge(value, series + 1)
-    count = enlarge(count, series + 1)
-    nextStartNs = enlarge(nextStartNs, series + 1)
-    nextTimeNs = enlarge(nextTimeNs, series + 1)
-    nextValue = enlarge(nextValue, series + 1)
-    nextCount = enlarge(nextCount, series + 1)
-    nextForm = enlarge(nextForm, series + 1)
-    kinds = enlarge(kinds, series + 1)
+  function clear(series: number): void {
     timeNs[series] = nextTimeNs[series] = NaN
-    return series
   }
 
   function point(series: number, points: MetricPoints, row: number, kind: SeriesKind): void {
@@ -203,7 +192,7 @@ export function createSeries(seriesMax: number, out: SeriesEnd): Series {
   }
 
   return {
-    of,
+    of: table.add,
     sender: (series) => table.key(series, 0),
     metric: (series) => table.key(series, 1),
     attribute: (series) => table.key(series, 2),
@@ -229,7 +218,7 @@ export function createSeries(seriesMax: number, out: SeriesEnd): Series {
         strings[table.key(series, 3)] = 1
       }
     },
-    bytes: () => table.bytes() + 72 * value.length
+    bytes: () => table.bytes() + CELL_BYTES * table.rows()
   }
 }
 

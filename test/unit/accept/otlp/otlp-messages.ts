@@ -133,6 +133,13 @@ export function encodeSpan(message: SpanMessage): Uint8Array {
   return spanType.encode(spanType.fromObject(message)).finish()
 }
 
+/** A request as plain objects: 64-bit integers as decimal text, oneofs as far as they are set. */
+export function decodeRequest(bytes: Uint8Array): TraceMessage['resourceSpans'] {
+  const options = { longs: String, bytes: Array, defaults: false }
+  const plain = traceRequest.toObject(traceRequest.decode(bytes), options) as { resourceSpans?: [] }
+  return (plain.resourceSpans ?? []).map((entry) => ({ scopeSpans: [], ...(entry as object) }))
+}
+
 /** The spans of a request; throws where protobufjs does not accept the bytes. 64-bit integers print as decimal text. */
 export function decodeSpans(bytes: Uint8Array): SpanMessage[] {
   const { resourceSpans } = traceRequest.decode(bytes) as unknown as TraceMessage

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import { type Arrival, createArrivals } from '../../../../src/decompose/judge/inference/arrivals.ts'
 import { createServers } from '../../../../src/decompose/learned/servers.ts'
 import { Around, createSpreads } from '../../../../src/decompose/learned/spreads.ts'
+import { createSharedMemory } from '../../../../src/runtime/shared-memory.ts'
 import { wholeNumbers } from '../../../builders/whole-numbers.ts'
 
 const PROCESS = 5
@@ -53,12 +54,16 @@ function traffic(servers: number, { sleeping = false } = {}): Served[] {
 }
 
 function learnFrom(served: readonly Served[]) {
-  const servers = createServers(16)
-  const sharedServers = createServers(16, 0.2)
-  const spreads = createSpreads({ piecesMin: 20, rowsMax: 16 })
+  const memory = createSharedMemory()
+  const servers = createServers({ rowsMax: 16, memory })
+  const sharedServers = createServers({ rowsMax: 16, memory, contradictedMax: 0.2 })
+  const spreads = createSpreads({ piecesMin: 20, rowsMax: 16, memory })
   for (let i = 0; i < 100; i++) spreads.learn(SERVICE, REQUEST, 0, Around.call, LEAD_NS)
   spreads.publish()
-  const arrivals = createArrivals(1 << 14, { servers, sharedServers, spreads })
+  const arrivals = createArrivals(
+    { rowsMax: 1 << 14, memory, pushedOut: () => undefined },
+    { servers, sharedServers, spreads }
+  )
   for (const { arrival } of served) arrivals.add(arrival)
   arrivals.teach(true)
   sharedServers.publish()

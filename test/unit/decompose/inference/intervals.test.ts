@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
-import { createIntervals } from '../../../../src/decompose/judge/inference/intervals.ts'
+import { createIntervals, type Intervals } from '../../../../src/decompose/judge/inference/intervals.ts'
 import { unionNs } from '../../../../src/decompose/judge/inference/unions.ts'
+import { createSharedMemory } from '../../../../src/runtime/shared-memory.ts'
 import { wholeNumbers } from '../../../builders/whole-numbers.ts'
 
 interface Interval {
@@ -10,6 +11,9 @@ interface Interval {
 }
 
 const SECOND = 1e9
+
+const ringOf = (rowsMax: number, pushedOut = (): void => undefined): Intervals =>
+  createIntervals({ rowsMax, memory: createSharedMemory(), pushedOut })
 
 /** Lengths from nothing to minutes, so that every level is used. */
 function drawn(below: (n: number) => number): Interval {
@@ -23,7 +27,7 @@ test.each([1, 2, 3, 4])(
   (seed) => {
     const below = wholeNumbers(seed)
     const rowsMax = 1 << (10 + (seed % 3))
-    const ring = createIntervals(rowsMax)
+    const ring = ringOf(rowsMax)
     const rowOf = new Map<number, Interval>()
     for (let round = 0; round < 40; round++) {
       for (let i = 0; i < 200; i++) {
@@ -52,17 +56,20 @@ test.each([1, 2, 3, 4])(
 )
 
 test('counts what is pushed out while it may still be asked for, and forgets all when cleared', () => {
-  const ring = createIntervals(1024)
+  let pushedOut = 0
+  const ring = ringOf(1024, () => {
+    pushedOut += 1
+  })
   const add = (fromNs: number): void => {
     ring.next[0] = fromNs
     ring.next[1] = fromNs + 1
     ring.add(1)
   }
   for (let i = 0; i < 1024 + 10; i++) add(i)
-  expect(ring.pushedOut()).toBe(10)
+  expect(pushedOut).toBe(10)
   add(3600 * SECOND)
   add(3600 * SECOND)
-  expect(ring.pushedOut()).toBe(11)
+  expect(pushedOut).toBe(11)
   ring.clear()
   let found = 0
   ring.each(1, 0, 7200 * SECOND, () => {
@@ -72,7 +79,7 @@ test('counts what is pushed out while it may still be asked for, and forgets all
 })
 
 test('a question with too much to look at is answered as incomplete', () => {
-  const ring = createIntervals(1 << 16)
+  const ring = ringOf(1 << 16)
   for (let i = 0; i < 40_000; i++) {
     ring.next[0] = i
     ring.next[1] = i + 10

@@ -91,17 +91,17 @@ test('with the rule switched off nothing is inferred, and all are counted all th
   expect(inventory(pipeline)).toEqual({ queuedNs: 0, requests: entries })
 })
 
-test('traces that wait are counted when the service stops', () => {
+test('traces that wait are counted when the service stops', async () => {
   const { pipeline, entries, nowMs } = runLive('decompose: {inference: {wait: 1h}}')
   expect(inventory(pipeline).requests).toBeLessThan(entries)
-  pipeline.shutdown(nowMs)
+  await pipeline.shutdown(nowMs)
   expect(inventory(pipeline).requests).toBe(entries)
 })
 
-test('with no room for traces that wait, none is lost and what is lost to inference is counted', () => {
+test('with no room for traces that wait, none is lost and what is lost to inference is counted', async () => {
   const { pipeline, entries, nowMs } = runLive('decompose: {inference: {wait: 1h, held_bytes_max: 16KiB}}')
   expect(inventory(pipeline).requests).toBeLessThan(entries)
-  pipeline.shutdown(nowMs)
+  await pipeline.shutdown(nowMs)
   expect(inventory(pipeline).requests).toBe(entries)
   const samples = pipeline.sources.counters.flatMap((counters) => counters.samples())
   const lost = samples.find(({ name, labelValue }) => name === 'tail_inference_losses_total' && labelValue === 'traces')

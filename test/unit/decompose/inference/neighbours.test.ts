@@ -2,13 +2,14 @@ import { expect, test } from '@jest/globals'
 import { createNeighbours, PieceFlag } from '../../../../src/decompose/judge/inference/neighbours.ts'
 import { PieceKind } from '../../../../src/decompose/judge/inference/pieces.ts'
 import { isStalled } from '../../../../src/decompose/judge/inference/stalled.ts'
+import { createSharedMemory } from '../../../../src/runtime/shared-memory.ts'
 
 const PROCESS = 3
 const MS = 1e6
 
 /** Pieces of other requests of one process, all with a median of 1 ms; times in ms. */
 function around(pieces: readonly (readonly [fromMs: number, toMs: number, flags: number])[], knocks = true) {
-  const neighbours = createNeighbours(1024)
+  const neighbours = createNeighbours({ rowsMax: 1024, memory: createSharedMemory(), pushedOut: () => undefined })
   for (const [i, [fromMs, toMs, flags]] of pieces.entries()) {
     neighbours.next.set([fromMs * MS, toMs * MS, MS, 2 * MS])
     neighbours.add(PROCESS, 100 + i, flags)
@@ -42,7 +43,7 @@ const waiting = PieceKind.own | PieceFlag.stretched | PieceFlag.beforeCall
 
 /** Who waited beside [100, 180) ms, each waiter [from, to) in ms. */
 function released(waiters: readonly (readonly [fromMs: number, toMs: number])[]) {
-  const neighbours = createNeighbours(1024)
+  const neighbours = createNeighbours({ rowsMax: 1024, memory: createSharedMemory(), pushedOut: () => undefined })
   for (const [i, [fromMs, toMs]] of waiters.entries()) {
     neighbours.next.set([(fromMs - 1) * MS, toMs * MS, MS, 2 * MS])
     neighbours.add(PROCESS, 100 + i, waiting)

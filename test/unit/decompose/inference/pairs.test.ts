@@ -128,6 +128,24 @@ test('a process that says how late a wake-up may have been lost that to scheduli
   expect(lateOf(0, ['unwatched']).said).toBe(0)
 })
 
+test('of a process that accounts for its calls only what it says itself is believed', () => {
+  const lateOf = (unwatchedSlackNs?: number) => {
+    const slack = unwatchedSlackNs === undefined ? {} : { unwatchedSlackNs }
+    const requests = judgeShop({
+      cause: 'late-caller',
+      seed: 21,
+      seconds: SECONDS,
+      without: [],
+      accounts: true,
+      ...slack
+    })
+    const slowest = tailOf(requests, 'pricing')
+    return { said: meanMs(slowest, 'said').scheduling, true: meanMs(slowest, 'truth').scheduling }
+  }
+  expect(lateOf().said).toBe(0)
+  expect(lateOf(0).said).toBeGreaterThan(0.95 * lateOf(0).true)
+})
+
 test('a callee that stands still is blamed for the gap before its spans; without the rule the network is', () => {
   const blame = (without: string[]): Map<string, number> => {
     const blamed = new Map<string, number>()

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { createServers } from '../../../../src/decompose/learned/servers.ts'
+import { createSharedMemory } from '../../../../src/runtime/shared-memory.ts'
 import { wholeNumbers } from '../../../builders/whole-numbers.ts'
 
 const PROCESS = 5
@@ -28,7 +29,7 @@ function teach(
 }
 
 test.each([1, 2, 4, 16])('finds that there are %d servers, once it is published', (k) => {
-  const servers = createServers(16)
+  const servers = createServers({ rowsMax: 16, memory: createSharedMemory() })
   teach(servers, k)
   expect(servers.count(PROCESS, OPERATION)).toBe(0)
   servers.publish()
@@ -36,18 +37,18 @@ test.each([1, 2, 4, 16])('finds that there are %d servers, once it is published'
 })
 
 test('a few contradictions blur it, many deny it', () => {
-  const few = createServers(16)
+  const few = createServers({ rowsMax: 16, memory: createSharedMemory() })
   teach(few, 2, { early: 20 })
   few.publish()
   expect(few.count(PROCESS, OPERATION)).toBe(2)
-  const many = createServers(16)
+  const many = createServers({ rowsMax: 16, memory: createSharedMemory() })
   teach(many, 2, { early: 300 })
   many.publish()
   expect(many.count(PROCESS, OPERATION)).not.toBe(2)
 })
 
 test('no queue where requests never wait for each other', () => {
-  const servers = createServers(16)
+  const servers = createServers({ rowsMax: 16, memory: createSharedMemory() })
   const below = wholeNumbers(3)
   for (let i = 0; i < 3000; i++) {
     const ahead = Float64Array.from({ length: below(8) }, () => 100 + below(1000)).sort()
@@ -58,7 +59,7 @@ test('no queue where requests never wait for each other', () => {
 })
 
 test('a pool that grew is found again', () => {
-  const servers = createServers(16)
+  const servers = createServers({ rowsMax: 16, memory: createSharedMemory() })
   teach(servers, 2)
   servers.publish()
   expect(servers.count(PROCESS, OPERATION)).toBe(2)
@@ -68,14 +69,14 @@ test('a pool that grew is found again', () => {
 })
 
 test('an operation that makes no calls is not worth watching', () => {
-  const servers = createServers(16)
+  const servers = createServers({ rowsMax: 16, memory: createSharedMemory() })
   expect(servers.worthWatching(PROCESS, OPERATION)).toBe(true)
   for (let i = 0; i < 200; i++) servers.learn(PROCESS, OPERATION, Infinity, new Float64Array(0), 0)
   expect(servers.worthWatching(PROCESS, OPERATION)).toBe(false)
 })
 
 test('what was loaded counts until something else is learned', () => {
-  const servers = createServers(16)
+  const servers = createServers({ rowsMax: 16, memory: createSharedMemory() })
   servers.set(PROCESS, OPERATION, 3)
   servers.publish()
   expect(servers.count(PROCESS, OPERATION)).toBe(3)
@@ -85,7 +86,7 @@ test('what was loaded counts until something else is learned', () => {
 })
 
 test('servers that were loaded stay while too few arrivals were seen to look for others', () => {
-  const servers = createServers(10)
+  const servers = createServers({ rowsMax: 10, memory: createSharedMemory() })
   servers.set(1, 2, 4)
   for (let i = 0; i < 50; i++) servers.learn(1, 2, 0, new Float64Array(0), 0)
   servers.publish()

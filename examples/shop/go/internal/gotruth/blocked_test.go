@@ -12,6 +12,7 @@ const (
 	caller trace.GoID = 1 + iota
 	connReader
 	stranger
+	ender
 )
 
 // A call from 0 to 120 whose carrier waits from 0 to 100, when the reader of the connection wakes it.
@@ -79,6 +80,42 @@ func TestAWaitIsFollowedThroughHelpers(t *testing.T) {
 func TestAReaderThatWasReadyAllTheTimeIsLateAllTheTime(t *testing.T) {
 	readers := []change{{at: -30, state: trace.GoRunnable, by: noGoroutine}, {at: 90, state: trace.GoRunning, by: noGoroutine}}
 	if got := callAwoken(kindClient, readers, nil).Self; got[Scheduling] != 100 || got[Downstream] != 20 {
+		t.Errorf("%v", got)
+	}
+}
+
+// As a producer's client does it: the writer is made by the caller's helper, the reader by the writer, and the reader ends the span.
+func TestASpanThatAnotherGoroutineEndsIsFollowedToWhoMadeThatOne(t *testing.T) {
+	recording := &Recording{
+		clocks: []clock{{trace: 0, unix: 1}},
+		goroutines: map[trace.GoID]*goroutine{
+			caller: {wakes: []wake{{at: 10, goid: stranger}}, changes: []change{
+				{at: -50, state: trace.GoRunning, by: noGoroutine},
+				{at: 12, state: trace.GoWaiting, by: noGoroutine},
+			}},
+			stranger: {changes: []change{
+				{at: 10, state: trace.GoRunnable, by: caller},
+				{at: 40, state: trace.GoRunning, by: noGoroutine},
+			}},
+			connReader: {changes: []change{
+				{at: 50, state: trace.GoRunnable, by: stranger},
+				{at: 55, state: trace.GoRunning, by: noGoroutine},
+				{at: 60, state: trace.GoWaiting, by: noGoroutine},
+				{at: 100, state: trace.GoRunnable, by: noGoroutine},
+				{at: 115, state: trace.GoRunning, by: noGoroutine},
+			}},
+			ender: {changes: []change{
+				{at: 116, state: trace.GoRunnable, by: connReader},
+				{at: 118, state: trace.GoRunning, by: noGoroutine},
+			}},
+		},
+	}
+	span := &Span{TraceID: "t", SpanID: "s", Kind: kindProducer, StartUnix: 1, EndUnix: 121}
+	span.marks = []mark{{at: 0, goid: caller, category: truthmark.Start}}
+	span.end = mark{at: 120, goid: ender, category: truthmark.End}
+	recording.Spans = []*Span{span}
+	// The ender's 116-118 and the reader's 100-115; and the writer's 12-40, without which nothing was sent.
+	if got := recording.Fold(nil)[0].Self; got[Scheduling] != 2+15+28 || got[Downstream] != 120-45 {
 		t.Errorf("%v", got)
 	}
 }

@@ -305,25 +305,43 @@ func (l *timeline) waited(g *goroutine, id trace.GoID, state change, during inte
 // blocked follows a wait to the goroutine that ended it: one that works for this span explains all of the wait; any other explains
 // how long it was ready to end it (the reader of a connection with the answer, the holder of a lock) and not run.
 func (l *timeline) blocked(g *goroutine, id trace.GoID, during interval, depth int) {
-	waker := l.wakerAfter(g, during.from)
-	other := l.recording.goroutines[waker]
-	if other == nil || depth >= chainMax {
+	waker := l.wakerAfter(g, during)
+	if other := l.recording.goroutines[waker]; other != nil && depth < chainMax {
+		if madeBy, born := other.origin(); madeBy == id && born >= l.span.StartUnix-l.offset && born <= during.to {
+			born = max(born, during.from)
+			l.await(during.from, born)
+			l.carried(waker, born, during.to, depth+1)
+			return
+		}
+	}
+	l.endedBy(waker, during, depth)
+}
+
+// endedBy is a wait that a goroutine ended which was not made for it.
+func (l *timeline) endedBy(id trace.GoID, during interval, depth int) {
+	ender := l.recording.goroutines[id]
+	if ender == nil || depth >= chainMax {
 		l.await(during.from, during.to)
 		return
 	}
-	if madeBy, at := other.origin(); madeBy == id && at >= l.span.StartUnix-l.offset && at <= during.to {
-		born := max(at, during.from)
-		l.await(during.from, born)
-		l.carried(waker, born, during.to, depth+1)
+	waiting, late := ender.lastWait(during.to)
+	if madeBy, born := ender.origin(); late < born && born > during.from && born <= during.to {
+		// It was made to go on where its maker was: what kept that one from making it came first.
+		l.endedBy(madeBy, interval{during.from, born}, depth+1)
+		l.late(ender, interval{born, during.to})
 		return
 	}
-	waiting, late := other.lastWait(during.to)
 	waiting, late = max(waiting, during.from), max(late, during.from)
 	l.await(during.from, waiting)
 	if late > waiting {
-		l.blocked(other, waker, interval{waiting, late}, depth+1)
+		l.blocked(ender, id, interval{waiting, late}, depth+1)
 	}
-	l.states(other, late, during.to, func(state change, from, to int64) {
+	l.late(ender, interval{late, during.to})
+}
+
+// late is how long a goroutine that had all it needed did not run; what it did when it ran was for others too.
+func (l *timeline) late(g *goroutine, during interval) {
+	l.states(g, during.from, during.to, func(state change, from, to int64) {
 		if state.state == trace.GoRunnable {
 			l.stoppedOr(Scheduling, from, to)
 		} else {
@@ -332,9 +350,13 @@ func (l *timeline) blocked(g *goroutine, id trace.GoID, during interval, depth i
 	})
 }
 
-// wakerAfter is who ended the wait that holds at a time.
-func (l *timeline) wakerAfter(g *goroutine, at int64) trace.GoID {
-	i := g.indexAt(at) + 1
+// wakerAfter is who ended a wait; of one that outlives the span, who ended the span in its stead.
+func (l *timeline) wakerAfter(g *goroutine, during interval) trace.GoID {
+	i := g.indexAt(during.from) + 1
+	outlives := i >= len(g.changes) || g.changes[i].at > during.to
+	if outlives && during.to >= l.span.EndUnix-l.offset {
+		return l.span.end.goid
+	}
 	if i >= len(g.changes) {
 		return noGoroutine
 	}
@@ -363,19 +385,30 @@ func (l *timeline) paintWakes() {
 	if !l.span.waitsAfar() || len(l.pieces) == 0 {
 		return
 	}
-	caller := l.recording.goroutines[l.span.marks[0].goid]
 	from, to := l.pieces[0].from, l.pieces[len(l.pieces)-1].to
-	first, _ := slices.BinarySearchFunc(caller.wakes, from, func(w wake, at int64) int { return int(min(max(w.at-at, -1), 1)) })
-	for _, woken := range caller.wakes[first:] {
-		if woken.at >= to {
+	l.paintWakesOf(l.span.marks[0].goid, interval{from, to}, 0)
+}
+
+func (l *timeline) paintWakesOf(id trace.GoID, during interval, depth int) {
+	waker := l.recording.goroutines[id]
+	if waker == nil || depth >= chainMax {
+		return
+	}
+	first, _ := slices.BinarySearchFunc(waker.wakes, during.from, func(w wake, at int64) int { return int(min(max(w.at-at, -1), 1)) })
+	for _, woken := range waker.wakes[first:] {
+		if woken.at >= during.to {
 			return
 		}
 		helper := l.recording.goroutines[woken.goid]
+		if madeBy, born := helper.origin(); madeBy == id && born == woken.at {
+			// It does nothing but go on with the call, and whom it wakes does too.
+			l.paintWakesOf(woken.goid, interval{woken.at, during.to}, depth+1)
+		}
 		i := helper.indexAt(woken.at)
 		if i < 0 || i+1 >= len(helper.changes) || helper.changes[i].state != trace.GoRunnable {
 			continue
 		}
-		l.repaint(woken.at, min(helper.changes[i+1].at, to))
+		l.repaint(woken.at, min(helper.changes[i+1].at, during.to))
 	}
 }
 

@@ -14,6 +14,7 @@ mod with {
     use telemetry::RegistryLayer;
     use tokio::runtime::Builder;
     use tokio::task::JoinHandle;
+    use tokio_util::either::Either;
 
     use crate::settings::Level;
 
@@ -28,6 +29,16 @@ mod with {
     pub fn watch(level: Level, builder: &mut Builder) {
         if level == Level::Companion {
             tailspan::watch_workers(builder);
+        }
+    }
+
+    pub type Connection<S> = Either<S, tailspan::Stamped<S>>;
+
+    /// Truth has asked the kernel for stamps; the companion reads them for itself.
+    pub fn connection<S>(level: Level, accepted: S) -> Connection<S> {
+        match level {
+            Level::Companion => Either::Right(tailspan::Stamped::new(accepted)),
+            _ => Either::Left(accepted),
         }
     }
 
@@ -67,6 +78,12 @@ mod without {
     }
 
     pub fn watch(_: Level, _: &mut Builder) {}
+
+    pub type Connection<S> = S;
+
+    pub fn connection<S>(_: Level, accepted: S) -> Connection<S> {
+        accepted
+    }
 
     pub fn service(router: Router) -> Router {
         router

@@ -79,8 +79,11 @@ fn serve(runtime: &Runtime, settings: &Settings, causes: Arc<Causes>) -> Result<
         println!("ready {} control {}", listener.local_addr()?, aside.control);
 
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let serving = axum::serve(observe::Door::new(listener)?, server::router(shop))
-            .with_graceful_shutdown(async { drop(stopped.await) });
+        let serving = axum::serve(
+            observe::Door::new(listener, settings.level)?,
+            server::router(shop),
+        )
+        .with_graceful_shutdown(async { drop(stopped.await) });
         let serving = tokio::spawn(serving.into_future());
         stop_signal().await?;
         // Fails only when the server has ended already.
@@ -119,7 +122,7 @@ impl Aside {
             upstream: upstream.local_addr()?,
         };
         let far_side = upstream::router(causes.clone());
-        let upstream = observe::Door::new(upstream)?;
+        let upstream = observe::Door::new(upstream, Level::Default)?;
         let switches = control::router(causes);
         std::thread::Builder::new()
             .name("aside".into())

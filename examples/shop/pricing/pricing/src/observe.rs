@@ -11,28 +11,35 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 
 use crate::companion;
+use crate::settings::Level;
 
 /// The listener whose connections tell truth when a request arrived.
-pub struct Door(TcpListener);
+pub struct Door {
+    listener: TcpListener,
+    level: Level,
+}
 
 impl Door {
-    pub fn new(listener: TcpListener) -> io::Result<Self> {
+    pub fn new(listener: TcpListener, level: Level) -> io::Result<Self> {
         truth::stamp_arrivals(&listener)?;
-        Ok(Self(listener))
+        Ok(Self { listener, level })
     }
 }
 
 impl Listener for Door {
-    type Io = truth::Stamped;
+    type Io = companion::Connection<truth::Stamped>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        (truth::Stamped(stream), address)
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        (
+            companion::connection(self.level, truth::Stamped(stream)),
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 

@@ -4,14 +4,14 @@
 use std::cell::Cell;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::recording;
+use crate::{far, recording};
 
 /// Room for one time stamp among what the kernel says beside the bytes.
 const CONTROL_BYTES: usize = 64;
@@ -47,9 +47,15 @@ pub fn stamp_arrivals(listener: &TcpListener) -> io::Result<()> {
     }
 }
 
-/// A connection whose reads note when the bytes arrived, once the process records.
+/// A connection whose reads note when the bytes arrived, once the process records, and whose writes note that an answer is there.
 #[derive(Debug)]
 pub struct Stamped(pub TcpStream);
+
+impl AsFd for Stamped {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl AsyncRead for Stamped {
     fn poll_read(
@@ -85,7 +91,7 @@ impl AsyncWrite for Stamped {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        noted(Pin::new(&mut self.0).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -93,7 +99,7 @@ impl AsyncWrite for Stamped {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
+        noted(Pin::new(&mut self.0).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -107,6 +113,13 @@ impl AsyncWrite for Stamped {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
+}
+
+fn noted(write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    if write.is_ready() {
+        far::written();
+    }
+    write
 }
 
 /// Reads what is there, and when the last of it came; 0 where the kernel does not say.

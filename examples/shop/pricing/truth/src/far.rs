@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,6 +10,11 @@ use crate::recording;
 
 /// Calls under way whose far side tells when it took and answered them; more are not watched.
 const WATCHED_MAX: usize = 16_384;
+
+thread_local! {
+    /// Made on this thread and not yet written.
+    static ANSWERS: RefCell<Vec<Arc<SpanRecord>>> = const { RefCell::new(Vec::new()) };
+}
 
 static WATCHED: Mutex<Option<HashMap<u64, Arc<SpanRecord>>>> = Mutex::new(None);
 
@@ -44,10 +50,21 @@ pub fn far_received(span_id: u64) {
     }
 }
 
+/// The answer is made. It is there when it has been written to the connection, by this thread, a moment later or much: until then
+/// the far side is slow, not the caller late.
 pub fn far_answered(span_id: u64) {
     if let Some(record) = find(span_id) {
-        record.timeline().far.answered = Some(now_ns());
+        ANSWERS.with_borrow_mut(|answers| answers.push(record));
     }
+}
+
+/// Something was written to a connection on this thread.
+pub(crate) fn written() {
+    ANSWERS.with_borrow_mut(|answers| {
+        for record in answers.drain(..) {
+            record.timeline().far.answered = Some(now_ns());
+        }
+    });
 }
 
 pub(crate) fn forget_far_side(span_id: u64) {

@@ -13,7 +13,7 @@ export const calleeGap: Rule<'callee_gap'> = {
     if (suspect.kind !== PieceKind.beforePeer) return
     const caller = tools.around(suspect)
     const lengthNs = suspect.toNs - suspect.fromNs - suspect.medianNs
-    const callerStalled = isStalled(caller)
+    const callerStalled = suspect.accounted === 0 && isStalled(caller)
     const callerNs = caller.coveredShare * lengthNs
     const callerShare = caller.coveredShare
     if (suspect.peerProcess === 0) {

@@ -2,9 +2,9 @@ import { PieceKind } from '../pieces.ts'
 import type { Rule } from '../rule.ts'
 
 /**
- * A process that says since when the wake-up may have been due that ended a wait (`tailspan.unwatched_ns`): it was late by that
- * at most, and what stretched the piece was that, as far as it goes. Of the gap before a callee's span the callee says so
- * (`tailspan.unwatched_before_ns`).
+ * A process that says for how long of a wait it had no time for what was waited for (`tailspan.unwatched_ns`): it made the wait
+ * longer by that at most, and what stretched the piece was that, as far as it goes. Of the gap before a callee's span the callee
+ * says so (`tailspan.unwatched_before_ns`).
  */
 export const unwatched: Rule<'unwatched'> = {
   name: 'unwatched',

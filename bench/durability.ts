@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { digits, type Figure, figureTable, markdownTable, mib } from './table.ts'
+import { type LoadPlan, type LoadReport, measureTogether } from './under-load.ts'
+
+const modes = ['off', 'interval', 'batch'] as const
+const THROUGHPUT_SHARE_MIN = 0.75
+const ANSWERED_P99_MS_MAX = 10
+const RUNS = 3
+const WARM_UP_SPANS = 400_000
+const RUN_SPANS = 600_000
+
+/** What it costs to keep every request on disk: as fast as it goes, and at half the speed of the slowest. */
+export async function durability(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'tailspan-bench-'))
+  try {
+    const whole = await measureTogether(modes.map((mode) => planOf(mode, join(folder, 'whole'))))
+    const [off, , batch] = whole as [LoadReport, LoadReport, LoadReport]
+    const halfRate = Math.min(...whole.map((report) => report.spansPerSecond)) / 2
+    const half = await measureTogether(
+      modes.map((mode) => ({ ...planOf(mode, join(folder, 'half')), spansPerSecond: halfRate }))
+    )
+    const share = batch.spansPerSecond / off.spansPerSecond
+    const p99 = half[2]?.answeredMs.p99 ?? NaN
+    const figures: Figure[] = [
+      {
+        name: 'durability: batch, spans/s of those without',
+        measured: digits(share),
+        bound: `≥ ${THROUGHPUT_SHARE_MIN}`,
+        met: share >= THROUGHPUT_SHARE_MIN
+      },
+      {
+        name: 'durability: batch, answered at half load, p99',
+        measured: `${digits(p99)} ms`,
+        bound: `≤ ${ANSWERED_P99_MS_MAX} ms`,
+        met: p99 <= ANSWERED_P99_MS_MAX
+      }
+    ]
+    const rows = modes.map((mode, i) => {
+      const [fast, paced] = [whole[i] as LoadReport, half[i] as LoadReport]
+      return [
+        mode,
+        digits(fast.spansPerSecond),
+        digits(fast.cpuSecondsPerMillion),
+        `${digits(paced.answeredMs.p50)} / ${digits(paced.answeredMs.p99)} ms`,
+        mib(fast.residentPeakBytes)
+      ]
+    })
+    const head = [
+      'durability',
+      'spans/s (wall)',
+      'CPU s per million spans',
+      `answered at ${digits(halfRate)} spans/s, p50 / p99`,
+      'RSS peak'
+    ]
+    return `${figureTable(figures)}\n\nThe disk is that of this machine.\n\n${markdownTable(head, rows)}`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function planOf(mode: (typeof modes)[number], folder: string): LoadPlan {
+  return {
+    transport: 'http',
+    format: 'protobuf',
+    gzip: false,
+    operations: 200,
+    warmUpSpans: WARM_UP_SPANS,
+    runSpans: RUN_SPANS,
+    runs: RUNS,
+    settings: { durability: mode, segment_log: { directory: join(folder, mode) } }
+  }
+}

@@ -1,0 +1,111 @@
+import { Agent as HttpAgent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { urlToHttpOptions } from 'node:url'
+import { Fault } from '../../runtime/fault.ts'
+import { type DestinationSettings } from '../settings.ts'
+import { type Answer, httpAnswer, later } from './answer.ts'
+import { type Client } from './destination.ts'
+import { type ReadHeaders } from './headers.ts'
+import { type TlsOptions } from './tls.ts'
+
+/** More of an answer is not read. */
+export const ANSWER_BYTES_MAX = 64 * 1024
+const DEFAULT_PATH = '/v1/traces'
+
+export interface ClientTools {
+  readonly headers: ReadHeaders
+  readonly tls: TlsOptions
+  readonly nowMs: () => number
+}
+
+/** OTLP over HTTP/1.1 with protobuf. */
+export function createHttpClient(
+  { endpoint, timeoutMs, concurrency }: DestinationSettings,
+  { headers, tls, nowMs }: ClientTools
+): Client {
+  const url = new URL(endpoint)
+  if (url.pathname === '/') url.pathname = DEFAULT_PATH
+  const isSecure = url.protocol === 'https:'
+  const options = { keepAlive: true, maxSockets: concurrency }
+  const agent = isSecure ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options)
+  const request = isSecure ? httpsRequest : httpRequest
+  const target = urlToHttpOptions(url)
+
+  function send(body: Buffer, gzipped: boolean): Promise<Answer> {
+    return new Promise((resolve) => {
+      const outgoing = request({
+        ...target,
+        agent,
+        method: 'POST',
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          ...headers(),
+          'content-type': 'application/x-protobuf',
+          'content-length': body.length,
+          ...(gzipped && { 'content-encoding': 'gzip' })
+        }
+      })
+      const fail = (reason: Error): void => {
+        resolve(
+          later(
+            reason.name === 'TimeoutError' || reason.name === 'AbortError'
+              ? `no answer within ${timeoutMs} ms`
+              : Fault.from(reason).message
+          )
+        )
+      }
+      outgoing.on('error', fail)
+      outgoing.on('response', (response) => {
+        response.on('error', fail)
+        readAnswer(response, (answer) => {
+          // Who answers before the end may still be reading: the body must not change under them.
+          whenWritten(outgoing, () => {
+            resolve(httpAnswer({ ...headOf(response), body: answer }, nowMs()))
+          })
+        })
+      })
+      outgoing.end(body)
+    })
+  }
+
+  return {
+    send,
+    close() {
+      agent.destroy()
+    }
+  }
+}
+
+function whenWritten(outgoing: ClientRequest, done: () => void): void {
+  if (outgoing.writableFinished || outgoing.destroyed) done()
+  else outgoing.once('finish', done)
+}
+
+function headOf({ statusCode = 0, headers }: IncomingMessage): {
+  status: number
+  retryAfter: string | undefined
+  isProtobuf: boolean
+} {
+  return {
+    status: statusCode,
+    retryAfter: headers['retry-after'],
+    isProtobuf: /^application\/x-protobuf\b/i.test(headers['content-type'] ?? '')
+  }
+}
+
+function readAnswer(response: IncomingMessage, done: (body: Buffer) => void): void {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  response.on('data', (piece: Buffer) => {
+    bytes += piece.length
+    if (bytes <= ANSWER_BYTES_MAX) {
+      pieces.push(piece)
+      return
+    }
+    done(Buffer.alloc(0))
+    response.destroy()
+  })
+  response.on('end', () => {
+    done(Buffer.concat(pieces))
+  })
+}

@@ -1,0 +1,193 @@
+import { ADVICES } from '../model/advice.ts'
+import { BOUNDARY_COMPONENTS } from '../model/boundaries.ts'
+import {
+  type BlameColumns,
+  type CrossingColumns,
+  type Decomposition,
+  type RequestColumns
+} from '../model/decomposition.ts'
+import { PATTERNS } from '../model/patterns.ts'
+import { PHASE_SLOTS } from '../model/phases.ts'
+import { CloseReason, type TraceColumns } from '../model/spans.ts'
+import { viewTrace } from '../model/trace-copy.ts'
+import { type JudgedRequests } from '../explain/index.ts'
+import { ASKED_CELLS, FindingCell, FINDING_HEAD, type Findings } from './findings.ts'
+
+/** A record as the shard had it, as far as it is to be counted. Reused: read it before the next one. */
+export interface ReadFinding {
+  readonly result: Decomposition
+  readonly judged: JudgedRequests
+}
+
+/** Reads what another thread wrote down. */
+export interface FindingsReader {
+  /** The record at a cell: requests of a trace. */
+  readonly read: (findings: Findings, at: number) => ReadFinding
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+export function createFindingsReader(): FindingsReader {
+  const requests = requestColumns(16)
+  const crossings = crossingColumns(16)
+  const blame = blameColumns(16)
+  const judged: Mutable<JudgedRequests> = { bands: new Uint8Array(16), mayBeKept: false }
+  /** Where there is no trace, its spans are the resources themselves. */
+  const noTrace = traceOfResources()
+  let cells = new Float64Array(0)
+  let askedAt = 0
+  let asked = 0
+  let top = 0
+
+  function column(to: Float64Array | Uint32Array | Uint8Array, count: number): void {
+    for (let i = 0; i < count; i++) to[i] = cells[top++] as number
+  }
+
+  function readRequests(n: number): void {
+    if (n > requests.span.length) {
+      Object.assign(requests, requestColumns(2 * n))
+      judged.bands = new Uint8Array(2 * n)
+    }
+    requests.n = n
+    column(requests.span, n)
+    column(requests.service, n)
+    column(requests.operation, n)
+    column(requests.class, n)
+    column(requests.outcome, n)
+    column(requests.durationNs, n)
+    column(requests.leadNs, n)
+    column(requests.partial, n)
+    column(requests.weight, n)
+    column(requests.sampling, n)
+    column(judged.bands, n)
+    column(requests.phaseNs, n * PHASE_SLOTS)
+    column(requests.patternNs, n * PATTERNS)
+  }
+
+  function readCrossings(n: number): void {
+    if (n > crossings.caller.length) Object.assign(crossings, crossingColumns(2 * n))
+    crossings.n = n
+    column(crossings.caller, n)
+    column(crossings.callee, n)
+    column(crossings.request, n)
+    column(crossings.ns, n * BOUNDARY_COMPONENTS)
+  }
+
+  function readBlame(n: number): void {
+    if (n > blame.span.length) Object.assign(blame, blameColumns(2 * n))
+    blame.n = n
+    column(blame.service, n)
+    column(blame.operation, n)
+    column(blame.phase, n)
+    column(blame.ns, n)
+  }
+
+  /** Their spans are rows of Resources: so many that each row names itself. */
+  function nameResources(): TraceColumns {
+    let most = 0
+    for (let i = 0; i < requests.n; i++) most = Math.max(most, requests.span[i] as number)
+    for (let i = 0; i < crossings.n; i++) {
+      most = Math.max(most, crossings.caller[i] as number, crossings.callee[i] as number)
+    }
+    if (most >= noTrace.resource.length)
+      noTrace.resource = Uint32Array.from({ length: 2 * (most + 1) }, (_, row) => row)
+    return noTrace
+  }
+
+  const result: Decomposition = {
+    trace: noTrace,
+    root: -1,
+    complete: false,
+    conflicts: 0,
+    requests,
+    rootRequest: -1,
+    blame,
+    missingEvidence(request, ns) {
+      for (let at = askedAt; at < askedAt + asked * ASKED_CELLS; at += ASKED_CELLS) {
+        if (cells[at] !== request) continue
+        for (let advice = 0; advice < ADVICES; advice++) {
+          ns[advice] = (ns[advice] as number) + (cells[at + 2 + advice] as number)
+        }
+        return cells[at + 1] as number
+      }
+      return 0
+    },
+    // Only whoever decomposed it can tell.
+    addPathNs: () => undefined,
+    crossings,
+    path: { n: 0, span: new Uint32Array(0), startNs: new Float64Array(0), endNs: new Float64Array(0) },
+    own: {
+      phaseNs: new Float64Array(0),
+      inProcessChildrenNs: new Float64Array(0),
+      startNs: new Float64Array(0),
+      endNs: new Float64Array(0),
+      parent: new Int32Array(0)
+    }
+  }
+
+  return {
+    read(findings, at) {
+      cells = findings.cells
+      top = at + FINDING_HEAD
+      readRequests(cells[at + FindingCell.requests] as number)
+      readCrossings(cells[at + FindingCell.crossings] as number)
+      readBlame(cells[at + FindingCell.blame] as number)
+      askedAt = top
+      asked = cells[at + FindingCell.asked] as number
+      const copy = findings.copies[cells[at + FindingCell.copy] as number]
+      result.trace = copy === undefined ? nameResources() : viewTrace(copy)
+      result.rootRequest = cells[at + FindingCell.rootRequest] as number
+      judged.mayBeKept = cells[at + FindingCell.mayBeKept] === 1
+      return { result, judged }
+    }
+  }
+}
+
+function requestColumns(rows: number): RequestColumns {
+  return {
+    n: 0,
+    span: new Uint32Array(rows),
+    service: new Uint32Array(rows),
+    operation: new Uint32Array(rows),
+    class: new Uint8Array(rows),
+    outcome: new Uint8Array(rows),
+    durationNs: new Float64Array(rows),
+    phaseNs: new Float64Array(rows * PHASE_SLOTS),
+    leadNs: new Float64Array(rows),
+    patternNs: new Float64Array(rows * PATTERNS),
+    partial: new Uint8Array(rows),
+    weight: new Float64Array(rows),
+    sampling: new Uint8Array(rows)
+  }
+}
+
+function crossingColumns(rows: number): CrossingColumns {
+  const ids = (): Uint32Array => new Uint32Array(rows)
+  return { n: 0, caller: ids(), callee: ids(), request: ids(), ns: new Float64Array(rows * BOUNDARY_COMPONENTS) }
+}
+
+function blameColumns(rows: number): BlameColumns {
+  return {
+    n: 0,
+    span: new Uint32Array(rows),
+    service: new Uint32Array(rows),
+    operation: new Uint32Array(rows),
+    phase: new Uint8Array(rows),
+    grade: new Uint8Array(rows),
+    ns: new Float64Array(rows)
+  }
+}
+
+function traceOfResources(): TraceColumns {
+  return viewTrace({
+    traceId: new Uint32Array(4),
+    custody: { first: 0, last: 0, parts: 1 },
+    baseHi: 0,
+    baseLo: 0,
+    closedBy: CloseReason.quiet,
+    truncated: false,
+    n: 0,
+    evidenceRows: 0,
+    buffer: new ArrayBuffer(0)
+  })
+}

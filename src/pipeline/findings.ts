@@ -1,0 +1,191 @@
+import { ADVICES } from '../model/advice.ts'
+import { BOUNDARY_COMPONENTS } from '../model/boundaries.ts'
+import { type BlameColumns, type Decomposition, type RequestColumns } from '../model/decomposition.ts'
+import { PATTERNS } from '../model/patterns.ts'
+import { PHASE_SLOTS } from '../model/phases.ts'
+import { Band, Outcome } from '../model/requests.ts'
+import { CloseReason, type TraceColumns } from '../model/spans.ts'
+import { copyTrace, type TraceCopy } from '../model/trace-copy.ts'
+import { type JudgedRequests } from '../explain/index.ts'
+import { type Place } from './shard.ts'
+
+/** What a shard found in a round, on its way to whoever counts: cells that can be transferred, and whole traces where needed. */
+export interface Findings {
+  readonly cells: Float64Array<ArrayBuffer>
+  readonly length: number
+  readonly copies: readonly TraceCopy[]
+}
+
+export const FindingKind = { requests: 0, late: 1 } as const
+
+/** First cells of a record. */
+export const FindingCell = {
+  kind: 0,
+  /** Cells of the record, these included. */
+  length: 1,
+  part: 2,
+  round: 3,
+  rank: 4,
+  order: 5,
+  /** Index of the trace among the copies, -1 where nobody will want it. */
+  copy: 6,
+  requests: 7,
+  rootRequest: 8,
+  crossings: 9,
+  blame: 10,
+  /** Requests whose missing evidence follows. */
+  asked: 11,
+  mayBeKept: 12
+} as const
+export const FINDING_HEAD = 13
+
+/** Cells of a request, crossing, row of blame, and of what a request lacked; of each all rows of the first column come first. */
+export const REQUEST_CELLS = 11 + PHASE_SLOTS + PATTERNS
+export const CROSSING_CELLS = 3 + BOUNDARY_COMPONENTS
+export const BLAME_CELLS = 4
+export const ASKED_CELLS = 2 + ADVICES
+
+const FIRST_CELLS = 16_384
+const nothing: Findings = { cells: new Float64Array(0), length: 0, copies: [] }
+
+/** Writes decompositions down, for them to be counted in another thread. */
+export interface FindingsWriter {
+  readonly add: (result: Decomposition, judged: JudgedRequests, place: Place) => void
+  readonly addLate: (trace: TraceColumns, place: Place) => void
+  /** All since the last call. */
+  readonly take: () => Findings
+}
+
+export function createFindingsWriter(): FindingsWriter {
+  let cells = new Float64Array(FIRST_CELLS)
+  let copies: TraceCopy[] = []
+  let top = 0
+  const lacking = new Float64Array(ADVICES)
+
+  function makeRoom(count: number): void {
+    if (top + count <= cells.length) return
+    const larger = new Float64Array(Math.max(top + count, cells.length * 2))
+    larger.set(cells.subarray(0, top))
+    cells = larger
+  }
+
+  function put(value: number): void {
+    cells[top++] = value
+  }
+
+  function column(from: ArrayLike<number>, count: number): void {
+    for (let i = 0; i < count; i++) cells[top++] = from[i] as number
+  }
+
+  function head(kind: number, { part, round, rank, order }: Place): number {
+    const at = top
+    put(kind)
+    put(0)
+    put(part)
+    put(round)
+    put(rank)
+    put(order)
+    return at
+  }
+
+  function keep(trace: TraceColumns): number {
+    copies.push(copyTrace(trace))
+    return copies.length - 1
+  }
+
+  /** Without the trace, its spans are named by their resources, which is all that counting asks of them. */
+  function addRequests({ requests, trace }: Decomposition, bands: Uint8Array, whole: boolean): void {
+    const { n } = requests
+    for (let i = 0; i < n; i++) put(spanOrResource(trace, requests.span[i] as number, whole))
+    column(requests.service, n)
+    column(requests.operation, n)
+    column(requests.class, n)
+    column(requests.outcome, n)
+    column(requests.durationNs, n)
+    column(requests.leadNs, n)
+    column(requests.partial, n)
+    column(requests.weight, n)
+    column(requests.sampling, n)
+    column(bands, n)
+    column(requests.phaseNs, n * PHASE_SLOTS)
+    column(requests.patternNs, n * PATTERNS)
+  }
+
+  function addCrossings({ crossings, trace }: Decomposition, whole: boolean): void {
+    const { n } = crossings
+    for (let i = 0; i < n; i++) put(spanOrResource(trace, crossings.caller[i] as number, whole))
+    for (let i = 0; i < n; i++) put(spanOrResource(trace, crossings.callee[i] as number, whole))
+    column(crossings.request, n)
+    column(crossings.ns, n * BOUNDARY_COMPONENTS)
+  }
+
+  function addBlame(blame: BlameColumns): void {
+    column(blame.service, blame.n)
+    column(blame.operation, blame.n)
+    column(blame.phase, blame.n)
+    column(blame.ns, blame.n)
+  }
+
+  function addAsked(result: Decomposition, bands: Uint8Array): number {
+    let asked = 0
+    for (let i = 0; i < result.requests.n; i++) {
+      if (bands[i] !== Band.gtP99) continue
+      makeRoom(ASKED_CELLS)
+      lacking.fill(0)
+      put(i)
+      put(result.missingEvidence(i, lacking))
+      column(lacking, ADVICES)
+      asked += 1
+    }
+    return asked
+  }
+
+  return {
+    add(result, { bands, mayBeKept }, place) {
+      const { requests, crossings, trace, rootRequest } = result
+      const blame = isBlamed(requests, rootRequest, bands) ? result.blame : undefined
+      const blamed = blame?.n ?? 0
+      makeRoom(FINDING_HEAD + requests.n * REQUEST_CELLS + crossings.n * CROSSING_CELLS + blamed * BLAME_CELLS)
+      const at = head(FindingKind.requests, place)
+      const whole = mayBeKept || trace.closedBy === CloseReason.lateUnit
+      put(whole ? keep(trace) : -1)
+      put(requests.n)
+      put(rootRequest)
+      put(crossings.n)
+      put(blamed)
+      put(0)
+      put(mayBeKept ? 1 : 0)
+      addRequests(result, bands, whole)
+      addCrossings(result, whole)
+      if (blame !== undefined) addBlame(blame)
+      cells[at + FindingCell.asked] = addAsked(result, bands)
+      cells[at + FindingCell.length] = top - at
+    },
+    addLate(trace, place) {
+      makeRoom(FINDING_HEAD)
+      const at = head(FindingKind.late, place)
+      put(keep(trace))
+      top = at + FINDING_HEAD
+      cells[at + FindingCell.length] = FINDING_HEAD
+    },
+    take() {
+      if (top === 0) return nothing
+      const taken = { cells, length: top, copies }
+      // About as many will be needed next time: growing costs more than the memory.
+      cells = new Float64Array(Math.max(FIRST_CELLS, Math.ceil(top * 1.25)))
+      copies = []
+      top = 0
+      return taken
+    }
+  }
+}
+
+function spanOrResource(trace: TraceColumns, span: number, whole: boolean): number {
+  return whole ? span : (trace.resource[span] as number)
+}
+
+/** As explain charges roots: only of the body and of the tail. */
+function isBlamed(requests: RequestColumns, root: number, bands: Uint8Array): boolean {
+  if (root < 0) return false
+  return bands[root] === Band.gtP99 || (bands[root] === Band.leP50 && requests.outcome[root] === Outcome.ok)
+}

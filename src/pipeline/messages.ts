@@ -1,0 +1,77 @@
+import { type Send } from '../forward/index.ts'
+import { type HeldBytes } from '../model/memory.ts'
+import { type CounterSample } from '../runtime/counters.ts'
+import { type Settings } from '../settings/settings.ts'
+import { type Findings } from './findings.ts'
+import { type PackedRows } from './rows.ts'
+
+/** What a shard's thread begins with. */
+export interface ShardStart {
+  readonly settings: Settings
+  readonly buffers: readonly SharedArrayBuffer[]
+  /** 1 to `shards`. */
+  readonly thread: number
+  readonly shards: number
+  readonly seed: number
+  /** Users' rules since the start, in writing, the latest last: each gave out numbers that evidence is known by. */
+  readonly rules: readonly string[]
+  readonly startMs: number
+  /** Whether the clock is the machine's, so that what is in hand may take too long. */
+  readonly hurried: boolean
+  /** Spans go on to destinations. */
+  readonly forwards: boolean
+}
+
+export type Phase = 'close' | 'judge'
+
+/** To a shard. Buffers are transferred, and given back. */
+export type ToShard =
+  | {
+      readonly kind: 'spans'
+      readonly bytes: ArrayBuffer
+      readonly length: number
+      readonly order: ArrayBuffer
+      readonly spans: number
+      readonly nowMs: number
+    }
+  | { readonly kind: 'rows'; readonly rows: PackedRows; readonly nowMs: number }
+  | { readonly kind: Phase; readonly nowMs: number; readonly last: boolean }
+  | { readonly kind: 'rules'; readonly rules: string }
+  | { readonly kind: 'relieve'; readonly bytes: number; readonly nowMs: number }
+  | { readonly kind: 'mark' }
+
+/** From a shard. */
+export type FromShard =
+  | { readonly kind: 'started'; readonly counters: readonly CounterSample[] }
+  | {
+      readonly kind: 'taken'
+      readonly spans: number
+      readonly length: number
+      readonly buffers: readonly ArrayBuffer[]
+    }
+  | {
+      readonly kind: 'found'
+      readonly findings: Findings
+      readonly closed: number
+      readonly state: ShardState
+    }
+  | { readonly kind: 'marked' }
+  /** Spans that go on to destinations. */
+  | {
+      readonly kind: 'forward'
+      readonly send: Send
+      readonly bytes: ArrayBuffer
+      readonly length: number
+      readonly spans: number
+    }
+
+/** How a shard stands after a phase. */
+export interface ShardState {
+  readonly openSpans: number
+  readonly openBytes: number
+  readonly cpuSeconds: number
+  /** Undefined while it is not worth asking again. */
+  readonly memory: HeldBytes | undefined
+  /** As the samples that it started with. */
+  readonly counters: Float64Array
+}

@@ -1,0 +1,113 @@
+import { type Phase } from './messages.ts'
+import { type FoundMessage } from './shard-thread.ts'
+
+/** A shard that takes longer for a phase is left behind: what it found is counted when it comes. */
+const PHASE_MS_MAX = 2_000
+/** At the end it has longer: what is not counted then is lost. */
+const LAST_PHASE_MS_MAX = 30_000
+
+export interface RoundsNext {
+  /** Asks a shard for its part of a phase; false when it is down. */
+  readonly begin: (shard: number, phase: Phase, nowMs: number, last: boolean) => boolean
+  readonly count: (found: readonly FoundMessage[]) => void
+  readonly over: (nowMs: number) => void
+  /** A shard is left behind. */
+  readonly onBehind: (shard: number) => void
+}
+
+/**
+ * Rounds of all shards, so that what they find is the same as if one had found it:
+ *
+ *   idle --tick--> close --all have answered, or time is up--> judge --the same--> idle
+ *
+ * What was found in a phase is counted at its end. A shard that is behind takes no part until it has answered.
+ */
+export interface Rounds {
+  /** Begins a round, unless one is under way. */
+  readonly start: (nowMs: number, last?: boolean) => void
+  readonly answered: (shard: number, found: FoundMessage) => void
+  /** The shard has ended: nobody waits for it. */
+  readonly gone: (shard: number) => void
+  readonly settled: () => Promise<void>
+  /** Traces closed in the last round. */
+  readonly closed: () => number
+}
+
+export function createRounds(shards: number, next: RoundsNext): Rounds {
+  let phase: Phase | 'idle' = 'idle'
+  let nowMs = 0
+  let last = false
+  let closed = 0
+  let timer: NodeJS.Timeout | undefined
+  let found: FoundMessage[] = []
+  let settled: (() => void)[] = []
+  const waiting = new Set<number>()
+  const behind = new Set<number>()
+
+  function ask(for_: Phase): void {
+    phase = for_
+    for (let shard = 0; shard < shards; shard++) {
+      if (!behind.has(shard) && next.begin(shard, for_, nowMs, last)) waiting.add(shard)
+    }
+    if (waiting.size === 0) finish()
+    else timer = setTimeout(leaveBehind, last ? LAST_PHASE_MS_MAX : PHASE_MS_MAX)
+  }
+
+  function leaveBehind(): void {
+    for (const shard of waiting) {
+      behind.add(shard)
+      next.onBehind(shard)
+    }
+    waiting.clear()
+    finish()
+  }
+
+  function finish(): void {
+    clearTimeout(timer)
+    const counted = found
+    found = []
+    next.count(counted)
+    if (phase === 'close') {
+      closed = counted.reduce((sum, one) => sum + one.closed, 0)
+      ask('judge')
+      return
+    }
+    phase = 'idle'
+    next.over(nowMs)
+    const told = settled
+    settled = []
+    for (const resolve of told) resolve()
+  }
+
+  function heard(shard: number): void {
+    if (waiting.delete(shard) && waiting.size === 0) finish()
+  }
+
+  return {
+    start(atMs, isLast = false) {
+      if (phase !== 'idle') return
+      nowMs = atMs
+      last = isLast
+      ask('close')
+    },
+    answered(shard, message) {
+      if (behind.delete(shard)) {
+        next.count([message])
+        return
+      }
+      found.push(message)
+      heard(shard)
+    },
+    gone(shard) {
+      behind.delete(shard)
+      heard(shard)
+    },
+    settled: () =>
+      phase === 'idle'
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            settled.push(resolve)
+          }),
+    closed: () => closed
+  }
+}

@@ -1,0 +1,179 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { createDecoderCounters, createResources, createSpanDecoder, decoderLimits } from '../accept/index.ts'
+import { createDecomposer, readRules } from '../decompose/index.ts'
+import { createPublishedBands, type JudgedRequests } from '../explain/index.ts'
+import { type Chunk, createForwarder, type Send } from '../forward/index.ts'
+import { type Decomposition } from '../model/decomposition.ts'
+import { type MemoryPart } from '../model/memory.ts'
+import { type CountedRequests } from '../model/requests.ts'
+import { createLog } from '../runtime/log.ts'
+import { heldByThread } from '../runtime/memory.ts'
+import { openSharedMemory } from '../runtime/shared-memory.ts'
+import { createStrings } from '../runtime/strings.ts'
+import { createWorldLock } from '../runtime/world-lock.ts'
+import { createFindingsWriter } from './findings.ts'
+import { createGuard } from './guard.ts'
+import { type FromShard, type ShardStart, type ShardState, type ToShard } from './messages.ts'
+import { viewRows } from './rows.ts'
+import { createShard, type Place } from './shard.ts'
+import { shardSettings, stringLimits } from './limits.ts'
+
+const start = workerData as ShardStart
+const port = parentPort
+if (port === null) throw new Error('a shard runs in a thread')
+const settings = shardSettings(start.settings, start.shards)
+const log = createLog(settings.log.level)
+// The same columns in the same order as in the main thread.
+const memory = openSharedMemory(start.buffers, start.thread)
+const strings = createStrings({ ...stringLimits, seed: start.seed, memory })
+const resources = createResources(strings, decoderLimits, memory)
+const names = { strings, resources }
+const bands = createPublishedBands(start.settings.explain, memory)
+const [firstRules, ...laterRules] = start.rules.map(readRules)
+const decompose = createDecomposer({ ...settings.decompose, rules: firstRules ?? [] }, { ...names, memory })
+const world = createWorldLock(memory, start.shards)
+for (const rules of laterRules) decompose.setRules(rules)
+
+const guard = createGuard(log)
+const decoderCounters = createDecoderCounters()
+const decoder = (): ReturnType<typeof createSpanDecoder> =>
+  createSpanDecoder({ ...names, limits: decoderLimits, counters: decoderCounters, wants: decompose.wants() })
+let spans = decoder()
+const findings = createFindingsWriter()
+const forward = start.forwards ? createForwarder(settings.forward, { next: sendOn }) : undefined
+const nobodyOver = { over: new Uint8Array(64), kept: false }
+const shard = createShard(
+  settings,
+  {
+    resources,
+    seed: start.seed,
+    decompose,
+    judge: bands.judge,
+    guard,
+    forward,
+    nowMs: start.hurried ? Date.now : () => start.startMs
+  },
+  {
+    found: note,
+    *foundGiant(result, judged, place) {
+      yield
+      return note(result, judged, place)
+    },
+    late: findings.addLate
+  }
+)
+const counters = [
+  decoderCounters,
+  shard.counters,
+  decompose.counters,
+  decompose.runtimeCounters,
+  guard.counters,
+  ...(forward === undefined ? [] : [forward.counters])
+]
+
+/** What is known of the requests here: not whether they are over a budget, nor whether the trace will be kept. */
+function note(result: Decomposition, judged: JudgedRequests, place: Place): CountedRequests {
+  findings.add(result, judged, place)
+  const { n } = result.requests
+  if (n > nobodyOver.over.length) nobodyOver.over = new Uint8Array(2 * n)
+  return { band: judged.bands, ...nobodyOver }
+}
+
+function sendOn(to: Send, { bytes, spans: count }: Chunk): void {
+  const { buffer } = bytes
+  // Its memory is its own: an outbox gives away what it has filled.
+  send({ kind: 'forward', send: to, bytes: buffer as ArrayBuffer, length: bytes.length, spans: count }, [
+    buffer as ArrayBuffer
+  ])
+}
+
+function send(message: FromShard, transfer: readonly ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer)
+}
+
+function handle(message: ToShard): void {
+  switch (message.kind) {
+    case 'spans':
+      takeSpans(message)
+      return
+    case 'rows':
+      shard.take(viewRows(message.rows), message.nowMs)
+      send({ kind: 'taken', spans: message.rows.n, length: message.rows.buffer.byteLength, buffers: [] })
+      return
+    case 'close':
+      tell(message.last ? shard.closeAll(message.nowMs) : shard.close(message.nowMs))
+      return
+    case 'judge':
+      shard.judge(message.last ? Infinity : message.nowMs)
+      tell(0)
+      return
+    case 'rules':
+      decompose.setRules(readRules(message.rules))
+      spans = decoder()
+      return
+    case 'relieve':
+      shard.relieve(message.bytes, message.nowMs)
+      return
+    case 'mark':
+      shard.mark({ strings: strings.marks, resources: resources.marks })
+      decompose.mark({ strings: strings.marks, resources: resources.marks })
+      send({ kind: 'marked' })
+  }
+}
+
+/** The main thread has looked at each span already, at its age too: none is refused here. */
+function takeSpans({ bytes, length, order, spans: count, nowMs }: Extract<ToShard, { kind: 'spans' }>): void {
+  guard.run('decode', () => {
+    const body = new Uint8Array(bytes, 0, length)
+    const refused = spans.decodeProtobuf(body, NaN)
+    forward?.arrived({ body, encoding: 'protobuf', ...refused }, spans.batch)
+    spans.batch.order = new Uint32Array(order, 0, count)
+    shard.take(spans.batch, nowMs)
+  })
+  spans.batch.order = undefined
+  send({ kind: 'taken', spans: count, length, buffers: [bytes, order] }, [bytes, order])
+}
+
+function tell(closed: number): void {
+  const found = findings.take()
+  send({ kind: 'found', findings: found, closed, state: state() }, [
+    ...(found.length === 0 ? [] : [found.cells.buffer]),
+    ...found.copies.map(({ buffer }) => buffer)
+  ])
+}
+
+/** Asking V8 for its memory takes as long as closing a hundred traces. */
+const MEMORY_EVERY_MS = 500
+let memoryAskedMs = -Infinity
+
+function heldNow(): ShardState['memory'] {
+  const nowMs = performance.now()
+  if (nowMs - memoryAskedMs < MEMORY_EVERY_MS) return undefined
+  memoryAskedMs = nowMs
+  const { held = 0 } = decompose.memory()
+  return heldByThread<MemoryPart>({ ...shard.memory(), held, decoder: spans.memory() })
+}
+
+function state(): ShardState {
+  const { user, system } = process.threadCpuUsage()
+  const samples = counters.flatMap((stage) => stage.samples())
+  return {
+    openSpans: shard.openSpans(),
+    openBytes: shard.openBytes(),
+    cpuSeconds: (user + system) / 1e6,
+    memory: heldNow(),
+    counters: Float64Array.from(samples, ({ value }) => value)
+  }
+}
+
+port.on('message', (message: ToShard) => {
+  world.enter()
+  try {
+    handle(message)
+  } finally {
+    world.leave()
+  }
+})
+// All clocks of the process begin together.
+shard.close(start.startMs)
+send({ kind: 'started', counters: counters.flatMap((stage) => stage.samples()) })

@@ -1,0 +1,253 @@
+import { expect, jest, test } from '@jest/globals'
+import {
+  bytesOf,
+  openSegmentLog,
+  readAgain,
+  recover,
+  type SegmentLog,
+  type SegmentLogSettings
+} from '../../../../src/runtime/segments/index.ts'
+import { createDisk, type DiskModel } from '../../../builders/disk-model.ts'
+import { createRandom } from '../../../builders/random.ts'
+
+const settings: SegmentLogSettings = {
+  segmentBytes: 2_000,
+  bytesMax: 1e6,
+  freeShareMin: 0,
+  whenFull: 'fail',
+  gatherMs: 0,
+  syncEveryMs: 0,
+  waitingBytesMax: 1e5
+}
+
+interface Life {
+  readonly log: SegmentLog
+  /** Text of each record that was found at the start, by sequence. */
+  readonly found: Map<number, string>
+  readonly events: string[]
+}
+
+async function begin({ folder }: DiskModel, changed: Partial<SegmentLogSettings> = {}): Promise<Life> {
+  const found = new Map<number, string>()
+  const events: string[] = []
+  const { start } = await recover(folder, ({ sequence, payload }) => {
+    found.set(sequence, payload.toString())
+  })
+  const log = openSegmentLog(
+    { ...settings, ...changed },
+    {
+      folder,
+      nowMs: () => 1000,
+      synced: () => undefined,
+      failed: (reason) => events.push(`failed: ${(reason as Error).message}`),
+      recovered: () => events.push('recovered')
+    },
+    start
+  )
+  return { log, found, events }
+}
+
+function text(random: () => number): string {
+  return 'x'.repeat(Math.floor(random() ** 3 * 3_000)) + String(random())
+}
+
+const fault = (code: string): Error => Object.assign(new Error(code), { code })
+
+/** Appends for a while; everything the disk is asked counts, and at one of those questions the power goes. */
+async function liveUntilCut(disk: DiskModel, random: () => number) {
+  const { log } = await begin(disk)
+  const appended = new Map<number, string>()
+  const kept = new Set<number>()
+  let after: DiskModel | undefined
+  let released = 0
+  let left = Math.floor(random() * 60)
+  disk.trouble((operation) => {
+    left -= 1
+    if (left < 0) after ??= disk.powerCut(random)
+    return operation === 'write' && random() < 0.1 ? 1 + Math.floor(random() * 100) : undefined
+  })
+  while (after === undefined) {
+    for (let i = Math.floor(random() * 4); i >= 0; i--) {
+      const payload = text(random)
+      const sequence = log.nextSequence()
+      appended.set(sequence, payload)
+      const isKept = log.append(1, Buffer.from(payload))
+      void isKept.then((answer) => {
+        // What is answered after the cut was not answered.
+        if (answer && after === undefined) kept.add(sequence)
+      })
+    }
+    await log.flush()
+    if (random() < 0.1) {
+      released = log.nextSequence() - 5
+      await log.release(released)
+    }
+  }
+  return { appended, kept, released, after }
+}
+
+test('after a power cut at any moment every record that was said to be kept is there, once, in order, and none that was never written', async () => {
+  for (let seed = 0; seed < 150; seed++) {
+    const random = createRandom(seed)
+    let disk = createDisk()
+    const everAppended = new Map<number, string>()
+    for (let life = 0; life < 3; life++) {
+      const { appended, kept, released, after } = await liveUntilCut(disk, random)
+      for (const [sequence, payload] of appended) everAppended.set(sequence, payload)
+      const { found } = await begin(after)
+      const missing = [...kept].filter((sequence) => sequence >= released && !found.has(sequence))
+      expect({ seed, life, missing }).toEqual({ seed, life, missing: [] })
+      for (const [sequence, payload] of found) expect(payload).toBe(everAppended.get(sequence))
+      disk = after.killed()
+    }
+  }
+})
+
+test('a process that is killed loses nothing that was written, synced or not', async () => {
+  const disk = createDisk()
+  const { log } = await begin(disk, { syncEveryMs: 60_000 })
+  const kept = [log.append(1, Buffer.from('a')), log.append(2, Buffer.from('b'))]
+  expect(await Promise.all(kept)).toEqual([true, true])
+  const { found } = await begin(disk.killed())
+  expect([...found]).toEqual([
+    [1, 'a'],
+    [2, 'b']
+  ])
+  await log.close()
+})
+
+/** A log of ten records of some hundred bytes each, over several segments. */
+async function tenRecords(): Promise<DiskModel> {
+  const disk = createDisk()
+  const { log } = await begin(disk)
+  for (let i = 0; i < 10; i++) await log.append(1, Buffer.from(`${i}:${'y'.repeat(600)}`))
+  await log.close()
+  return disk
+}
+
+test('segments end at their size, and those whose records are all released are removed in order', async () => {
+  const disk = await tenRecords()
+  expect(disk.names()).toHaveLength(3)
+  const { log } = await begin(disk)
+  await log.release(9)
+  expect(log.segments().map(({ last }) => last)).toEqual([10])
+  expect(bytesOf(log.segments())).toBeLessThan(2_000)
+})
+
+test('a flipped byte in a payload costs its record; in a head, the rest of its segment; the file is kept aside when it is released', async () => {
+  const disk = await tenRecords()
+  const [first = ''] = disk.names()
+  const flip = (at: number) => (bytes: Buffer) => {
+    bytes[at] = (bytes[at] as number) ^ 1
+    return bytes
+  }
+  const payloadOfFirst = 28 + 32 + 5
+  disk.damage(first, flip(payloadOfFirst))
+  const once = await begin(disk)
+  expect([...once.found.keys()]).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10])
+  const headOfSecond = 28 + 32 + 602 + 4
+  disk.damage(first, flip(headOfSecond))
+  const { found, log } = await begin(disk)
+  expect(Math.min(...found.keys())).toBeGreaterThan(3)
+  await log.release(9)
+  expect(disk.names()).toContain(`${first}.corrupt`)
+})
+
+test('whatever bytes are changed, cut off or added, recovery ends, gives only what was written, and the log goes on', async () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const random = createRandom(seed)
+    const disk = await tenRecords()
+    for (const name of disk.names()) {
+      if (random() < 0.4) continue
+      disk.damage(name, (bytes) => {
+        if (random() < 0.3) return bytes.subarray(0, Math.floor(random() * bytes.length))
+        if (random() < 0.3) return Buffer.concat([bytes, Buffer.from('z'.repeat(Math.floor(random() * 90)))])
+        for (let i = random() * 20; i > 0; i--) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)
+        return bytes
+      })
+    }
+    const { found, log } = await begin(disk)
+    for (const [sequence, payload] of found) expect(payload).toBe(`${sequence - 1}:${'y'.repeat(600)}`)
+    expect(await log.append(1, Buffer.from('more'))).toBe(true)
+    await log.close()
+    const again = await begin(disk)
+    expect([...again.found.values()].at(-1)).toBe('more')
+    expect(again.found.size).toBe(found.size + 1)
+  }
+})
+
+test('a segment of another version and a file of the same name by someone else are put aside', async () => {
+  const disk = await tenRecords()
+  const [first = '', second = ''] = disk.names()
+  disk.damage(first, () => Buffer.from('nothing of ours'))
+  disk.damage(second, (bytes) => {
+    bytes.writeUInt32LE(2, 8)
+    return bytes
+  })
+  const { start, losses } = await recover(disk.folder, () => undefined)
+  expect(losses.foreignFiles).toBe(2)
+  expect(start.segments).toHaveLength(1)
+  expect(disk.names().filter((name) => name.endsWith('.corrupt'))).toHaveLength(2)
+})
+
+test('a disk that fails in one segment is asked once more in another, and nothing comes twice', async () => {
+  const disk = createDisk()
+  const { log, events } = await begin(disk)
+  let failures = 1
+  disk.trouble((operation) => {
+    if (operation === 'sync' && failures-- > 0) throw fault('EIO')
+    return undefined
+  })
+  expect(await log.append(1, Buffer.from('a'))).toBe(true)
+  expect(await log.append(1, Buffer.from('b'))).toBe(true)
+  await log.close()
+  expect(events).toEqual([])
+  const found: string[] = []
+  const { start } = await recover(disk.folder, ({ payload }) => void found.push(payload.toString()))
+  await readAgain(disk.folder, start.segments, ({ payload }) => void found.push(payload.toString()))
+  expect(found).toEqual(['a', 'b', 'a', 'b'])
+})
+
+test('a disk that stays full keeps nothing, says so once, and records are kept again when there is room', async () => {
+  jest.useFakeTimers()
+  try {
+    const disk = createDisk()
+    const { log, events } = await begin(disk)
+    let full = true
+    disk.trouble((operation) => {
+      if (full && operation === 'write') throw fault('ENOSPC')
+      return undefined
+    })
+    const first = log.append(1, Buffer.from('a'))
+    await jest.advanceTimersByTimeAsync(10)
+    expect(await first).toBe(false)
+    expect(log.failing()).toBe(true)
+    expect(await log.append(1, Buffer.from('b'))).toBe(false)
+    await jest.advanceTimersByTimeAsync(3_000)
+    expect(log.counts.unkept).toBe(2)
+    full = false
+    await jest.advanceTimersByTimeAsync(1_000)
+    const third = log.append(1, Buffer.from('c'))
+    await jest.advanceTimersByTimeAsync(10)
+    expect(await third).toBe(true)
+    expect(events).toEqual(['failed: ENOSPC', 'recovered'])
+    await log.close()
+    expect([...(await begin(disk)).found.values()]).toEqual(['c'])
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
+test('over its own size the log gives up its oldest segments, or fails, as it is told', async () => {
+  const dropping = await begin(createDisk(), { bytesMax: 6_000, whenFull: 'drop' })
+  for (let i = 0; i < 20; i++) expect(await dropping.log.append(1, Buffer.alloc(700))).toBe(true)
+  expect(dropping.log.counts.dropped).toBeGreaterThan(2)
+  expect(bytesOf(dropping.log.segments())).toBeLessThanOrEqual(6_000)
+  await dropping.log.close()
+  const failing = await begin(createDisk(), { bytesMax: 6_000 })
+  const kept: boolean[] = []
+  for (let i = 0; i < 20; i++) kept.push(await failing.log.append(1, Buffer.alloc(700)))
+  expect(kept.lastIndexOf(true)).toBe(7)
+  expect(failing.events).toEqual(['failed: the log is full'])
+  await failing.log.close()
+})
