@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createSharedMemory, type SharedMemory } from './shared-memory.ts'
+import { slotsFor } from './slots.ts'
 
 /** Interned strings. Id 0 is the empty string, id 1 is `__other__`: what did not fit any more. An id means the same in every thread. */
 export interface Strings {
@@ -77,7 +78,7 @@ export function createStrings(options: StringsOptions): Strings {
   const offsets = memory.take(Uint32Array, idsMax)
   const lengths = memory.take(Uint32Array, idsMax)
   const marks = memory.take(Uint8Array, idsMax)
-  const slots = memory.take(Int32Array, 2 * slotsFor(stringsMax))
+  const slots = memory.take(Int32Array, 2 * slotsFor(stringsMax, FIRST_SLOTS))
   const cells = memory.take(Int32Array, 8)
   const mutex = memory.mutex()
   // This thread's own, void at a new generation.
@@ -284,13 +285,6 @@ export function createStrings(options: StringsOptions): Strings {
     sweep,
     generation: () => cell(Cell.generation)
   }
-}
-
-/** Slots of the largest table: at most half of them are taken. */
-function slotsFor(stringsMax: number): number {
-  let size = FIRST_SLOTS
-  while (size < 2 * (stringsMax + 1)) size *= 2
-  return size
 }
 
 const DIGEST_LETTERS = 'ghijklmnopqrstuv'

@@ -1,5 +1,6 @@
 import { Language, type Resources } from '../../model/spans.ts'
 import { createSharedMemory, type SharedMemory } from '../../runtime/shared-memory.ts'
+import { slotsFor } from '../../runtime/slots.ts'
 import { OTHER, type Strings } from '../../runtime/strings.ts'
 import { type DecoderLimits } from './limits.ts'
 import { createProcessAliases } from './process-aliases.ts'
@@ -71,7 +72,7 @@ export function createResources(
   const language = memory.take(Uint8Array, rowsMax + 1)
   const live = memory.take(Uint8Array, rowsMax + 1)
   const marks = memory.take(Uint8Array, rowsMax + 1)
-  const slots = memory.take(Int32Array, 2 * slotsFor(rowsMax))
+  const slots = memory.take(Int32Array, 2 * slotsFor(rowsMax, FIRST_SLOTS))
   const cells = memory.take(Int32Array, 6)
   const mutex = memory.mutex()
 
@@ -206,11 +207,4 @@ export function createResources(
     overflowed: () => cell(Cell.overflowed),
     bytes: () => ROW_BYTES * cell(Cell.rows) + 8 * (cell(Cell.mask) + 1) + aliases.bytes()
   }
-}
-
-/** Slots of the largest table: at most half of them are taken. */
-function slotsFor(rowsMax: number): number {
-  let size = FIRST_SLOTS
-  while (size < 2 * (rowsMax + 1)) size *= 2
-  return size
 }

@@ -1,4 +1,5 @@
 import type { SharedMemory } from '../../runtime/shared-memory.ts'
+import { slotsFor } from '../../runtime/slots.ts'
 
 /** Rows by a key of four interned ids, seen by all threads. Bounded; the longest unused rows leave at `trim`. */
 export interface KeyTable {
@@ -32,7 +33,7 @@ const Cell = { mask: 0, rows: 1, age: 2 } as const
 
 /** The slots of the larger table lie beside those in use, and a row is put into its slot last, as in `runtime/strings.ts`. */
 export function createKeyTable({ rowsMax, memory, clear }: KeyTableOptions): KeyTable {
-  const slots = memory.take(Int32Array, 2 * slotsFor(rowsMax))
+  const slots = memory.take(Int32Array, 2 * slotsFor(rowsMax, FIRST_SLOTS))
   const keys = memory.take(Int32Array, rowsMax * PARTS)
   const lastUse = memory.take(Int32Array, rowsMax)
   const cells = memory.take(Int32Array, 3)
@@ -125,11 +126,4 @@ export function createKeyTable({ rowsMax, memory, clear }: KeyTableOptions): Key
     },
     bytes: () => ROW_BYTES * cell(Cell.rows) + 8 * (cell(Cell.mask) + 1)
   }
-}
-
-/** Slots of the largest table: less than half of them are taken. */
-function slotsFor(rowsMax: number): number {
-  let size = FIRST_SLOTS
-  while (size < 2 * (rowsMax + 1)) size *= 2
-  return size
 }
