@@ -10,6 +10,8 @@ const ANSWERED_P99_MS_MAX = 10
 const RUNS = 3
 const WARM_UP_SPANS = 400_000
 const RUN_SPANS = 600_000
+/** As of a fleet of exporters: each waits for its answer, and what they wait for is one sync for all. */
+const CONNECTIONS = 16
 
 /** What it costs to keep every request on disk: as fast as it goes, and at half the speed of the slowest. */
 export async function durability(): Promise<string> {
@@ -44,6 +46,7 @@ export async function durability(): Promise<string> {
         digits(fast.spansPerSecond),
         digits(fast.cpuSecondsPerMillion),
         `${digits(paced.answeredMs.p50)} / ${digits(paced.answeredMs.p99)} ms`,
+        `${digits(paced.sentLateMs.p50)} / ${digits(paced.sentLateMs.p99)} ms`,
         mib(fast.residentPeakBytes)
       ]
     })
@@ -52,6 +55,7 @@ export async function durability(): Promise<string> {
       'spans/s (wall)',
       'CPU s per million spans',
       `answered at ${digits(halfRate)} spans/s, p50 / p99`,
+      'of that until sent',
       'RSS peak'
     ]
     return `${figureTable(figures)}\n\nThe disk is that of this machine.\n\n${markdownTable(head, rows)}`
@@ -66,6 +70,7 @@ function planOf(mode: (typeof modes)[number], folder: string): LoadPlan {
     format: 'protobuf',
     gzip: false,
     operations: 200,
+    connections: CONNECTIONS,
     warmUpSpans: WARM_UP_SPANS,
     runSpans: RUN_SPANS,
     runs: RUNS,

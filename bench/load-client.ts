@@ -18,6 +18,8 @@ export interface LoadOrder {
   readonly authority?: string | undefined
   /** So many and no more, evenly; without it as many as are answered. */
   readonly bodiesPerSecond?: number
+  /** Each with two requests under way; 4 without. */
+  readonly connections?: number
 }
 
 /** What it answers: one line of JSON on stdout. */
@@ -28,7 +30,14 @@ export interface LoadResult {
   readonly seconds: number
   readonly clientCpuSeconds: number
   /** From when a body was to be sent to its answer. */
-  readonly answeredMs: { readonly p50: number; readonly p99: number }
+  readonly answeredMs: Quantiles
+  /** Of that, until it was sent: a lane had no answer yet, or this process was not there. */
+  readonly sentLateMs: Quantiles
+}
+
+export interface Quantiles {
+  readonly p50: number
+  readonly p99: number
 }
 
 export const LOAD_SEED = 20_261_101
@@ -49,7 +58,7 @@ interface Lane {
 async function main(): Promise<void> {
   const order = JSON.parse(process.argv[2] ?? '') as LoadOrder
   const load = createLoad({ format: order.format, operations: order.operations, seed: LOAD_SEED, startMs: Date.now() })
-  const bodyOf = order.gzip ? compressed(load, order) : (block: number, index: number) => load.body(block, index)
+  const bodyOf = order.gzip || order.bodiesPerSecond !== undefined ? prepared(load, order) : copied(load, order)
   const lanes = order.transport === 'http' ? httpLanes(order) : grpcLanes(order)
   const bodies = order.blocks * load.bodies
   let next = 0
@@ -58,14 +67,15 @@ async function main(): Promise<void> {
   const cpuBefore = process.cpuUsage()
   const startedMs = performance.now()
   const answeredMs: number[] = []
+  const sentLateMs: number[] = []
   await Promise.all(
     lanes.map(async (lane) => {
       while (next < bodies) {
         const body = next++
-        // A copy per lane: the template is written anew while this one may still be on its way.
-        const bytesOut = Uint8Array.from(bodyOf(order.firstBlock + Math.floor(body / load.bodies), body % load.bodies))
+        const bytesOut = bodyOf(Math.floor(body / load.bodies), body % load.bodies)
         bytes += bytesOut.length
         const dueMs = await due(startedMs, body, order.bodiesPerSecond)
+        sentLateMs.push(performance.now() - dueMs)
         for (let attempt = 1; !(await lane.send(bytesOut)); attempt++) {
           if (attempt === ATTEMPTS_MAX) throw new Error(`refused ${ATTEMPTS_MAX} times`)
           retries += 1
@@ -84,7 +94,8 @@ async function main(): Promise<void> {
     retries,
     seconds,
     clientCpuSeconds: (cpu.user + cpu.system) / 1e6,
-    answeredMs: { p50: quantile(answeredMs, 0.5), p99: quantile(answeredMs, 0.99) }
+    answeredMs: quantiles(answeredMs),
+    sentLateMs: quantiles(sentLateMs)
   }
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }
@@ -103,20 +114,32 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-function quantile(values: readonly number[], share: number): number {
+function quantiles(values: readonly number[]): Quantiles {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+  const quantile = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+  return { p50: quantile(0.5), p99: quantile(0.99) }
 }
 
-/** Compressing costs more than the server's whole work, so it is done before the clock starts. */
-function compressed(load: Load, order: LoadOrder): (block: number, index: number) => Uint8Array {
+/**
+ * All bodies, made before the clock starts: compressing costs more than the server's whole work, and where answers are
+ * timed a client that is busy would be late for its own bodies and call that the server's.
+ */
+function prepared(load: Load, order: LoadOrder): (block: number, index: number) => Uint8Array {
   const ready: Uint8Array[] = []
+  const bodyOf = copied(load, order)
   for (let block = 0; block < order.blocks; block++) {
     for (let index = 0; index < load.bodies; index++) {
-      ready.push(gzipSync(load.body(order.firstBlock + block, index), { level: 1 }))
+      const body = bodyOf(block, index)
+      ready.push(order.gzip ? gzipSync(body, { level: 1 }) : body)
     }
   }
-  return (block, index) => ready[(block - order.firstBlock) * load.bodies + index] as Uint8Array
+  return (block, index) => ready[block * load.bodies + index] as Uint8Array
+}
+
+/** A copy each: the template is written anew while the last one may still be on its way. */
+function copied(load: Load, { firstBlock }: LoadOrder): (block: number, index: number) => Uint8Array {
+  return (block, index) => Uint8Array.from(load.body(firstBlock + block, index))
 }
 
 function httpLanes(order: LoadOrder): Lane[] {
@@ -127,7 +150,7 @@ function httpLanes(order: LoadOrder): Lane[] {
     ...(order.gzip ? ['Content-Encoding: gzip'] : []),
     'Content-Length: '
   ].join('\r\n')
-  return Array.from({ length: CONNECTIONS * STREAMS_PER_CONNECTION }, () => {
+  return Array.from({ length: (order.connections ?? CONNECTIONS) * STREAMS_PER_CONNECTION }, () => {
     const { host, port, authority } = order
     const connect = (): Socket => {
       const socket = authority === undefined ? connectTcp(port, host) : connectTls({ port, host, ca: authority })
@@ -187,22 +210,23 @@ function httpStatus(socket: Socket): Promise<number> {
 }
 
 function grpcLanes(order: LoadOrder): Lane[] {
-  const { authority } = order
+  const { authority, connections = CONNECTIONS } = order
   const scheme = authority === undefined ? 'http' : 'https'
-  const sessions = Array.from({ length: CONNECTIONS }, () =>
-    connectHttp2(`${scheme}://${order.host}:${order.port}`, {
+  return Array.from({ length: connections }, () => {
+    const session = connectHttp2(`${scheme}://${order.host}:${order.port}`, {
       settings: { enablePush: false },
       ...(authority !== undefined && { ca: authority })
     })
-  )
-  return sessions.flatMap((session) =>
-    Array.from({ length: STREAMS_PER_CONNECTION }, (_, stream) => ({
+    let open = STREAMS_PER_CONNECTION
+    return Array.from({ length: STREAMS_PER_CONNECTION }, () => ({
       send: (body: Uint8Array) => callExport(session, order, body),
       close: () => {
-        if (stream === 0) session.close()
+        open -= 1
+        // A lane that waits to send again has no stream open that would keep the session.
+        if (open === 0) session.close()
       }
     }))
-  )
+  }).flat()
 }
 
 const GRPC_OK = 0

@@ -12,7 +12,7 @@ import {
   threadSecondsOf
 } from '../test/builders/live-service.ts'
 import { type Exposition } from '../test/builders/prometheus-text.ts'
-import { LOAD_SEED, type LoadOrder, type LoadResult } from './load-client.ts'
+import { LOAD_SEED, type LoadOrder, type LoadResult, type Quantiles } from './load-client.ts'
 import { median } from './table.ts'
 
 /** How a load is sent, and how much of it. */
@@ -28,6 +28,8 @@ export interface LoadPlan {
   readonly runs: number
   /** No more than this; without it as many as are answered. */
   readonly spansPerSecond?: number
+  /** Of the load client, two requests under way on each; 4 without. */
+  readonly connections?: number
   /** Beside those of every load. */
   readonly settings?: SettingsFile
   /** Where the settings turn TLS on: whom the load believes, PEM. */
@@ -43,7 +45,9 @@ export interface LoadReport {
   readonly clientCpuSecondsPerMillion: number
   readonly retries: number
   /** From when a body was to be sent to its answer. */
-  readonly answeredMs: { readonly p50: number; readonly p99: number }
+  readonly answeredMs: Quantiles
+  /** Of that, until it was sent. */
+  readonly sentLateMs: Quantiles
   readonly residentPeakBytes: number
   readonly residentBytes: number
   readonly exposition: Exposition
@@ -129,14 +133,16 @@ function reportOf({ service, runs }: Subject): LoadReport {
     busiestThreadSecondsPerMillion: median(runs.map(({ sent, busiestSeconds }) => (busiestSeconds / sent.spans) * 1e6)),
     clientCpuSecondsPerMillion: median(runs.map(({ sent }) => (sent.clientCpuSeconds / sent.spans) * 1e6)),
     retries: runs.reduce((sum, { sent }) => sum + sent.retries, 0),
-    answeredMs: {
-      p50: median(runs.map(({ sent }) => sent.answeredMs.p50)),
-      p99: median(runs.map(({ sent }) => sent.answeredMs.p99))
-    },
+    answeredMs: medians(runs.map(({ sent }) => sent.answeredMs)),
+    sentLateMs: medians(runs.map(({ sent }) => sent.sentLateMs)),
     residentBytes: nowBytes,
     residentPeakBytes: peakBytes,
     exposition: (runs.at(-1) as Subject['runs'][number]).exposition
   }
+}
+
+function medians(quantiles: readonly Quantiles[]): Quantiles {
+  return { p50: median(quantiles.map(({ p50 }) => p50)), p99: median(quantiles.map(({ p99 }) => p99)) }
 }
 
 async function send(subject: Subject, spans: number): Promise<LoadResult> {
@@ -156,10 +162,11 @@ export async function sendBlocks(
   blocks: number
 ): Promise<LoadResult> {
   const [host = '', port = ''] = (plan.transport === 'grpc' ? service.grpc : service.http).split(':')
-  const { transport, format, gzip, operations, authority, spansPerSecond } = plan
+  const { transport, format, gzip, operations, authority, spansPerSecond, connections } = plan
   const { spans, bodies } = shapeOf(plan)
   const order: LoadOrder = {
     ...{ transport, format, gzip, operations, firstBlock, blocks, host, port: Number(port), authority },
+    ...(connections !== undefined && { connections }),
     ...(spansPerSecond !== undefined && { bodiesPerSecond: (spansPerSecond * bodies) / spans })
   }
   const client = fileURLToPath(new URL('load-client.ts', import.meta.url))

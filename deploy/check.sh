@@ -109,6 +109,11 @@ collector_file() {
   TAILSPAN_ENDPOINT=tailspan:4317 BACKEND_ENDPOINT=tempo:4317 \
     "$work/check-collector" validate --config=deploy/collector/beside.yaml
 }
+# A part of the tail sampling processor cannot be had from the module proxy: the rest is checked without it.
+behind_file() {
+  node deploy/check/without-tail-sampling.ts <deploy/collector/behind.yaml >"$work/behind-collector.yaml" || return
+  BACKEND_ENDPOINT=tempo:4317 "$work/check-collector" validate --config="$work/behind-collector.yaml"
+}
 # The loadbalancing exporter cannot be had from the module proxy: the rest is checked with an ordinary one in its place.
 replicas_file() {
   node deploy/check/without-load-balancing.ts <deploy/collector/replicas.yaml >"$work/replicas-collector.yaml" || return
@@ -141,6 +146,7 @@ step 'compose: settings pass check-config' node src/main.ts check-config deploy/
 step 'compose: reads as docker compose config would' compose_file
 step 'compose: promtool check config' compose_prometheus
 step 'collector: validate beside.yaml' collector_file
+step 'collector: validate behind.yaml, its tail sampler aside' behind_file
 step 'collector: validate replicas.yaml, its load balancer aside' replicas_file
 step 'systemd: analyze verify' systemd_unit
 step 'systemd: exposure of at most 2.0' systemd_exposure

@@ -14,7 +14,13 @@ import {
   summarizeOperations
 } from './explain/index.ts'
 import { type ExposeSources, type ExposeTools, keptTraceSources } from './expose/index.ts'
-import { createForwarder, type Forwarder, type ForwarderTools } from './forward/index.ts'
+import {
+  createForwarder,
+  createRowRequests,
+  type Forwarder,
+  type ForwarderTools,
+  type RowRequests
+} from './forward/index.ts'
 import { type Decomposition } from './model/decomposition.ts'
 import { type HeldBytes } from './model/memory.ts'
 import { createGuard } from './pipeline/guard.ts'
@@ -56,6 +62,8 @@ export interface Pipeline {
   readonly settled: () => Promise<void>
   /** Does a bounded slice of work; gives the number of traces that it closed. Call it a few times a second. */
   readonly tick: (nowMs: number) => number
+  /** A smaller slice of the same, between two ticks. */
+  readonly closeDue: (nowMs: number) => number
   /** What survives a restart. */
   readonly state: {
     readonly learned: () => object
@@ -94,7 +102,7 @@ const PUBLISH_WAIT_MS = 20
 export function buildPipeline(settings: Settings, tools: PipelineTools): Pipeline {
   const memory = createSharedMemory()
   const guard = createGuard(tools.log)
-  const strings = createStrings({ ...stringLimits, seed: tools.seed, memory })
+  const strings = createStrings({ ...stringLimits(settings), seed: tools.seed, memory })
   const resources = createResources(strings, decoderLimits, memory)
   const names = { strings, resources }
   const explain = createExplainer(settings.explain, { ...names, memory })
@@ -110,7 +118,8 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     foundGiant: (result, judged) => explain.consumeSliced(result, lastMs, { slice: GIANT_SPANS, judged }),
     late: explain.late
   }
-  const forward = createForward(settings, tools.forward)
+  const rowRequests = settings.workers > 1 ? createRowRequests() : undefined
+  const forward = createForward(settings, tools.forward, rowRequests)
   const inOwnThread = {
     guard,
     judge: explain.judge,
@@ -124,7 +133,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   const common = { ...tools, resources, decompose, forward, decoder: { ...names, limits }, roundOver }
   const inThreads =
     settings.workers > 1
-      ? createThreads(settings, { ...common, memory, world, sendOn: forward && tools.forward }, counting)
+      ? createThreads(settings, { ...common, memory, world, rowRequests, sendOn: forward && tools.forward }, counting)
       : undefined
   const alone = inThreads === undefined ? createOwnThread(settings, { ...common, ...inOwnThread }, counting) : undefined
   const shards = (inThreads ?? alone) as Shards
@@ -178,7 +187,8 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
         decompose.counters,
         decompose.runtimeCounters,
         explain.counters,
-        guard.counters
+        guard.counters,
+        sweeper.counters
       ],
       memory() {
         const { decoder = 0, untouched = 0, ...parts } = shards.memory()
@@ -211,6 +221,10 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     tick(nowMs) {
       lastMs = nowMs
       return shards.tick(nowMs)
+    },
+    closeDue(nowMs) {
+      lastMs = nowMs
+      return shards.closeDue(nowMs)
     },
     relieve(bytes, nowMs) {
       const more = shards.relieve(bytes, nowMs)
@@ -251,12 +265,12 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   }
 }
 
-/** Of several threads this one passes on only what it decodes itself, as it came: what is found of it is found elsewhere. */
+/** Of several threads this one passes on only what was refused. */
 function createForward(
-  { forward, workers }: Settings,
-  next: ForwarderTools['next'] | undefined
+  { forward }: Settings,
+  next: ForwarderTools['next'] | undefined,
+  rowRequests: RowRequests | undefined
 ): Forwarder | undefined {
   if (next === undefined || forward.sends.length === 0) return undefined
-  if (workers === 1) return createForwarder(forward, { next })
-  return createForwarder({ ...forward, enrich: [], sends: forward.sends.filter((send) => send === 'all') }, { next })
+  return createForwarder(forward, { next, ...(rowRequests !== undefined && { rowRequests }) })
 }

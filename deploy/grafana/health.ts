@@ -171,6 +171,67 @@ const cost = [
   )
 ]
 
+const onward = [
+  lines(
+    {
+      title: 'Spans delivered',
+      description: 'Spans in a second that a destination has taken.',
+      unit: 'cps',
+      width: 8
+    },
+    counter(select('tail_forward_spans_total', 'result="sent"'), '{{destination}}', 'destination')
+  ),
+  lines(
+    {
+      title: 'Spans not delivered',
+      description: 'Spans in a second that were given up, by destination and why. TailForwardLoss tells of them.',
+      unit: 'cps',
+      width: 8
+    },
+    counter(select('tail_forward_spans_total', 'result!="sent"'), '{{destination}}: {{result}}', 'destination, result')
+  ),
+  lines(
+    {
+      title: 'Queues',
+      description:
+        'Share of its room that what waits for a destination takes, of the fullest replica. At 1 spans are dropped.',
+      unit: 'percentunit',
+      width: 8
+    },
+    {
+      expr: 'max by (destination) (tail_forward_queue_bytes / tail_forward_queue_max_bytes)',
+      legend: '{{destination}}'
+    }
+  ),
+  lines(
+    {
+      title: 'Requests to destinations',
+      description: 'Requests in a second by how they ended: taken, later (they are tried again), never.',
+      unit: 'reqps',
+      width: 8
+    },
+    counter('tail_forward_requests_total', '{{destination}}: {{result}}', 'destination, result')
+  ),
+  lines(
+    {
+      title: 'Time to deliver',
+      description: 'From a request’s first byte to its answer, 99th percentile by destination.',
+      unit: 's',
+      width: 8
+    },
+    { expr: quantile(0.99, 'tail_forward_duration_seconds', '', 'destination'), legend: '{{destination}}' }
+  ),
+  stack(
+    {
+      title: 'Spans by how they went on',
+      description: 'Spans in a second: with what was found of them, as they came and why, or not at all and why.',
+      unit: 'cps',
+      width: 8
+    },
+    counter('tail_forward_handled_total', '{{how}}', 'how')
+  )
+]
+
 const trust = [
   lines(
     {
@@ -221,6 +282,7 @@ export const health: House = {
     { title: 'Now', panels: numbers },
     { title: 'Intake', panels: intake },
     { title: 'Cost', panels: cost },
+    { title: 'Passed on to destinations', panels: onward },
     { title: 'Trust', panels: trust }
   ]
 }

@@ -18,8 +18,8 @@ export const HELP = `npm run shop -- <cause>|all [options]
 ${causeNames.map((name) => `  ${name.padEnd(width)}  ${causes[name].title}`).join('\n')}
   ${'all'.padEnd(width)}  each of them in turn, then a table: what was injected, what was named, and whether that is right
 
-  --level L      what the services tell: ${levels.join(', ')} (default)
-  --seconds N    how long the load lasts (60)
+  --level L      what the services tell: ${levels.join(', ')} (companion)
+  --seconds N    how long the load lasts (90)
   --rate N       requests a second (100)
   --seed N       the same seed gives the same load and the same episodes (1)
   --truth DIR    also write what really happened to every span, for recordings of up to 20,000 requests`
@@ -41,8 +41,8 @@ export function readArguments(args: readonly string[]): Options | undefined {
   if (rest.length > 0) throw new Error(`one cause at a time, not also ${rest.join(', ')}`)
   return {
     causes: cause === 'all' ? causeNames : [cause],
-    level: readLevel(values.level ?? 'default'),
-    seconds: readNumber('seconds', values.seconds ?? '60'),
+    level: readLevel(values.level ?? 'companion'),
+    seconds: readNumber('seconds', values.seconds ?? '90'),
     rate: readNumber('rate', values.rate ?? '100'),
     seed: readNumber('seed', values.seed ?? '1', 0),
     ...(values.truth === undefined ? {} : { truthDir: values.truth })

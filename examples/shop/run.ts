@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { readOperations } from '../../test/demo/readings.ts'
 import { pause, startService, type LiveService } from '../../test/builders/live-service.ts'
+import { type Exposition, increase } from '../../test/builders/prometheus-text.ts'
 import { HELP, type Options, readArguments } from './arguments.ts'
 import { type CauseName, causeOf } from './causes.ts'
 import { findInAnalysis, findOnMetrics, PURCHASE } from './findings.ts'
@@ -23,7 +24,12 @@ const ANALYZED_REQUESTS_MAX = 20_000
 const PHASES_SHOWN = 3
 /** What runs cold is slow, and not because of the cause. */
 const WARM_UP_SECONDS = 5
-const sinceStart = new Map<string, number>()
+/**
+ * Thresholds of the tail follow the last 20 s here, not the last ten minutes, and what is said is of the time after the first
+ * 35 s, as a dashboard shows a range: until then a new service has neither seen what is usual nor found the queues.
+ */
+const WINDOW = '20s'
+const LEARN_SECONDS = 35
 
 /** A run of one cause. */
 interface Run extends Omit<Options, 'causes'> {
@@ -44,7 +50,7 @@ async function watchCause(options: Run): Promise<Verdict> {
   const service = await startService({
     assemble: { quiet_time: `${QUIET_MS}ms` },
     expose: { zero_first: '0s' },
-    explain: { blame_gather: '2s' }
+    explain: { blame_gather: '2s', window: WINDOW }
   })
   console.log(`Tailspan   http://${service.metrics}/metrics`)
   console.log(`injected   ${options.cause}: ${causeOf(options.cause).title}`)
@@ -66,12 +72,12 @@ async function watchCause(options: Run): Promise<Verdict> {
     over = true
   })
   try {
-    const [{ load }] = await Promise.all([running, watch(service, options, () => over, startedMs)])
+    const [{ load }, learned] = await Promise.all([running, watch(service, options, () => over, startedMs)])
     await pause(SETTLE_MS)
     console.log(`\n=== after ${episodes} episodes`)
-    await show(service, options, startedMs)
+    const exposition = await show(service, options, startedMs, learned)
     sayLoad(load)
-    const verdict = await judge(service, options, relay)
+    const verdict = await judge(exposition, options, relay)
     sayVerdict(verdict)
     return verdict
   } finally {
@@ -83,22 +89,38 @@ async function watchCause(options: Run): Promise<Verdict> {
 const secondsSince = (startedMs: number): string =>
   `${((performance.now() - startedMs) / 1e3).toFixed(1).padStart(6)} s`
 
-async function watch(service: LiveService, options: Run, over: () => boolean, startedMs: number): Promise<void> {
+/** Shows what is found while the load lasts; gives what /metrics said once the service had learned, if it came so far. */
+async function watch(
+  service: LiveService,
+  options: Run,
+  over: () => boolean,
+  startedMs: number
+): Promise<Exposition | undefined> {
   let shownMs = performance.now()
+  let learned: Exposition | undefined
   while (!over()) {
     await pause(100)
     if (performance.now() - shownMs < SHOW_EVERY_MS) continue
-    await show(service, options, startedMs)
     shownMs = performance.now()
+    await show(service, options, startedMs, learned)
+    if (learned !== undefined || shownMs - startedMs < (WARM_UP_SECONDS + LEARN_SECONDS) * 1e3) continue
+    learned = await service.scrape()
+    console.log(`${secondsSince(startedMs)}   learned; from here on, what is found is of the time after it`)
   }
+  return learned
 }
 
-/** Since the start: a cause that hits three requests in a hundred makes a tail only over many seconds. */
-async function show(service: LiveService, { cause }: Run, startedMs: number): Promise<void> {
-  const exposition = await service.scrape()
+async function show(
+  service: LiveService,
+  { cause }: Run,
+  startedMs: number,
+  learned: Exposition | undefined
+): Promise<Exposition> {
+  const now = await service.scrape()
+  const exposition = learned === undefined ? now : increase(now, learned)
   console.log(`${secondsSince(startedMs)}   ${exposition.sum('tail_requests_total')} requests counted`)
   console.log(`  found      ${inWords(findOnMetrics(exposition, askedOf(cause)), causeOf(cause))}`)
-  for (const reading of readOperations(exposition, sinceStart)) {
+  for (const reading of readOperations(exposition, new Map())) {
     if (reading.tailRequests === 0) continue
     const excess = reading.excess
       .filter(({ seconds }) => seconds > 0)
@@ -109,14 +131,15 @@ async function show(service: LiveService, { cause }: Run, startedMs: number): Pr
       `  ${name} p50 ${milliseconds(reading.p50Seconds)}  p99 ${milliseconds(reading.p99Seconds)}  tail: ${excess.join(', ')}`
     )
   }
+  return exposition
 }
 
 /** What a run is for: what /metrics says of what was injected, and what `analyze` says of the same traffic. */
-async function judge(service: LiveService, { cause }: Run, relay: Relay | undefined): Promise<Verdict> {
+async function judge(exposition: Exposition, { cause }: Run, relay: Relay | undefined): Promise<Verdict> {
   const asked = askedOf(cause)
   return {
     cause,
-    metrics: findOnMetrics(await service.scrape(), asked),
+    metrics: findOnMetrics(exposition, asked),
     analysis: relay === undefined ? undefined : findInAnalysis(await relay.analyze(), asked)
   }
 }

@@ -1,9 +1,9 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, type Socket } from 'node:net'
+import { createClientLimits } from '../access/index.ts'
 import { Fault } from '../runtime/fault.ts'
 import { createApp } from './app.ts'
 import { createBudget } from './budget.ts'
-import { createClientLimits } from './client-limits.ts'
 import { createConnections, type Connection } from './connections.ts'
 import { countCut, createAcceptCounters, type AcceptCounters } from './counters.ts'
 import { createHttp1Server } from './http1.ts'
@@ -12,6 +12,13 @@ import { createHandshakes } from './handshakes.ts'
 import { createIntake, type AcceptNext, type AcceptTools } from './intake.ts'
 import { type AcceptSettings } from './settings.ts'
 import { sniff } from './sniff.ts'
+import { createConnectionTurns } from './connection-turns.ts'
+
+/**
+ * Of a turn of the event loop, for new HTTP/2 connections: the first bytes of one may be hundreds of calls, opened and reset,
+ * which take 9 ms, and those who do that come back at once when they are ended.
+ */
+const BEGIN_HTTP2_MS = 5
 
 export interface Address {
   readonly host: string
@@ -30,7 +37,9 @@ export interface Acceptor {
 export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, next: AcceptNext): Acceptor {
   const counters = createAcceptCounters()
   const budget = createBudget(settings.inFlightBytesMax)
-  const clientLimits = createClientLimits(settings.clientLimits, counters)
+  const clientLimits = createClientLimits(settings.clientLimits, () => {
+    counters.add('tail_client_limits_overflow_total')
+  })
   const intake = createIntake({ settings, tools, budget, counters, clientLimits }, next)
   const retiring = new WeakSet<Socket>()
   const app = createApp({ intake, cors: settings.cors, isLast: (request) => retiring.has(request.raw.socket) })
@@ -52,6 +61,7 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
     retiring.add(socket)
   }
 
+  const beginHttp2 = createConnectionTurns(BEGIN_HTTP2_MS)
   const handshakes = tools.tls && createHandshakes(tools.tls, settings.headersTimeoutMs)
 
   function onConnection(socket: Socket, serveHttp1: (plain: Socket) => void): void {
@@ -78,7 +88,12 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
       },
       http2() {
         counters.add('tail_ingest_connections_total', 1, 1)
-        connection.retire = serveHttp2(socket, { settings, intake, counters, route })
+        beginHttp2(() => {
+          if (!socket.destroyed) connection.retire = serveHttp2(socket, { settings, intake, counters, route })
+        })
+      },
+      neither() {
+        countCut(counters, 'unknown_protocol')
       },
       silent() {
         countCut(counters, 'silent')

@@ -3,7 +3,7 @@ import { refusalReasons, type Refusal } from './refusals.ts'
 
 export const protocols = ['grpc', 'http_protobuf', 'http_json'] as const
 export type Protocol = (typeof protocols)[number]
-export const cutReasons = ['full', 'silent', 'idle', 'age', 'drain_timeout', 'unread'] as const
+export const cutReasons = ['full', 'silent', 'idle', 'age', 'drain_timeout', 'unread', 'unknown_protocol'] as const
 
 export const acceptCounters = {
   tail_ingest_requests_total: {
@@ -35,7 +35,7 @@ export const acceptCounters = {
     values: ['http1', 'http2']
   },
   tail_ingest_connections_cut_total: {
-    help: 'Connections that this side ended: too many of them, silent at the start, idle, old, not done when draining ended, or leaving its answers unread.',
+    help: 'Connections that this side ended: too many of them, silent at the start, idle, old, not done when draining ended, leaving its answers unread, or speaking neither HTTP/1 nor HTTP/2.',
     label: 'reason',
     values: cutReasons
   }

@@ -1,15 +1,24 @@
 import { type Readable } from 'node:stream'
-import { isDenied, type Denied, type Guard, type Peer, type TlsFront } from '../access/index.ts'
+import { isDenied, type ClientLimits, type Denied, type Guard, type Peer, type TlsFront } from '../access/index.ts'
 import { Fault } from '../runtime/fault.ts'
 import { type Signal, type Verdict } from './answers.ts'
 import { createBody, GRPC_PREFIX_BYTES, receive, tooLarge } from './body.ts'
 import { type Budget } from './budget.ts'
 import { countRefusal, protocols, type AcceptCounters, type Protocol } from './counters.ts'
 import { inflated } from './inflate.ts'
-import { type ClientLimits } from './client-limits.ts'
-import { busy, internal, notKept, refusalOf, underPressure, type Pressed, type Refusal } from './refusals.ts'
+import {
+  busy,
+  internal,
+  notKept,
+  refusalOf,
+  RETRY_AFTER_MS,
+  underPressure,
+  type Pressed,
+  type Refusal
+} from './refusals.ts'
 import { type AcceptSettings } from './settings.ts'
 import { type Encoding } from './status.ts'
+import { createBodyTurns } from './body-turns.ts'
 
 /** `sequence` is the request's in the segment log; 0 or absent without one. */
 export type TakeBody = (body: Uint8Array, encoding: Encoding, sequence?: number) => Verdict
@@ -77,11 +86,13 @@ interface IntakeParts {
 export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
   const { settings, tools, budget, counters, clientLimits } = parts
   const bytesMax = settings.requestBytesMax
+  const turns = createBodyTurns({ nowMs: tools.nowMs, afterOthers: setImmediate })
   let mistakeLoggedMs = -Infinity
 
   function admit(arrival: Arrival, client: string): Refusal | undefined {
     const pressed = next.admission()
     if (pressed !== undefined) return underPressure(pressed)
+    if (turns.late()) return underPressure({ cause: 'event_loop', retryAfterMs: RETRY_AFTER_MS })
     const declared = arrival.declaredBytes ?? 0
     const framing = arrival.protocol === 'grpc' ? GRPC_PREFIX_BYTES : 0
     if (declared > bytesMax + framing) return tooLarge(bytesMax)
@@ -106,7 +117,7 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
       const stopped = await receive({ source, body, timeoutMs, release })
       if (stopped !== undefined) return stopped
       if (tools.nowMs() > deadlineMs) return { reason: 'timeout', message: 'the deadline passed before the body came' }
-      return await open(arrival, decision.client, body.bytes())
+      return await turns.take(() => open(arrival, decision.client, body.bytes()))
     } finally {
       body.free()
     }
@@ -173,8 +184,9 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
   }
 }
 
-function refusalOfDenied({ denied, message }: Denied): Refusal {
-  return denied === 'busy' ? busy(message) : { reason: denied, message }
+function refusalOfDenied({ denied, message, retryAfterMs }: Denied): Refusal {
+  if (denied === 'busy') return busy(message)
+  return { reason: denied, message, ...(retryAfterMs !== undefined && { retryAfterMs }) }
 }
 
 function rateLimited(client: string, retryAfterMs: number): Refusal {

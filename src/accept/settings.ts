@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { tlsSection, tlsSettings, type TlsSettings } from '../access/settings.ts'
+import { tlsSection, tlsSettings, type ClientLimitSettings, type TlsSettings } from '../access/settings.ts'
 import { durationMs, section, sizeBytes } from '../runtime/setting-kinds.ts'
 
 const port = z.int().min(0).max(65_535)
@@ -102,14 +102,6 @@ export interface CorsSettings {
   readonly allowedOrigins: readonly string[]
   readonly allowedHeaders: readonly string[]
   readonly maxAgeMs: number
-}
-
-/** Infinity = off. */
-export interface ClientLimitSettings {
-  readonly requestsPerSecond: number
-  readonly bytesPerSecond: number
-  readonly burstMs: number
-  readonly clientsMax: number
 }
 
 /** Settings of accept, checked and in one unit each. */

@@ -1,11 +1,16 @@
+import { METHODS } from 'node:http'
 import { type Socket } from 'node:net'
 
-/** Every HTTP/2 connection begins with this; no method of HTTP/1 begins with its first four bytes. */
-const PREFACE = Buffer.from('PRI ')
+const HEAD_BYTES = 4
+/** Every HTTP/2 connection begins with this, and no method of HTTP/1 does. */
+const PREFACE = 'PRI '
+const http1Heads: ReadonlySet<string> = new Set(METHODS.map((method) => `${method} `.slice(0, HEAD_BYTES)))
 
 export interface Sniffed {
   readonly http1: () => void
   readonly http2: () => void
+  /** It speaks neither, so that an answer in one of them would tell it nothing; the socket is gone. */
+  readonly neither: () => void
   /** Nothing to tell it by came in time; the socket is gone. */
   readonly silent: () => void
 }
@@ -19,12 +24,18 @@ export function sniff(socket: Socket, timeoutMs: number, then: Sniffed): void {
   }, timeoutMs)
   const look = (): void => {
     // Null until so many bytes are there.
-    const head = socket.read(PREFACE.length) as Buffer | null
-    if (head === null) return
+    const bytes = socket.read(HEAD_BYTES) as Buffer | null
+    if (bytes === null) return
     clearTimeout(timer)
     socket.off('readable', look)
-    socket.unshift(head)
-    if (PREFACE.equals(head)) then.http2()
+    const head = bytes.toString('latin1')
+    if (head !== PREFACE && !http1Heads.has(head)) {
+      socket.destroy()
+      then.neither()
+      return
+    }
+    socket.unshift(bytes)
+    if (head === PREFACE) then.http2()
     else then.http1()
   }
   socket.on('readable', look)

@@ -10,9 +10,12 @@ export const accessCounters = {
     values: Object.keys(FileReload)
   },
   tail_tls_handshakes_total: {
-    help: 'TLS handshakes by how they ended. client_certificate: none was shown where one is required, or none that client_ca_file signed.',
+    help: 'TLS handshakes by how they ended. client_certificate: none was shown where one is required, none that client_ca_file signed, or one that was taken back.',
     label: 'result',
     values: Object.keys(Handshake)
+  },
+  tail_access_failures_overflow_total: {
+    help: 'Wrong credentials counted by the one limit that addresses share beyond the 10,000 told apart.'
   }
 } as const
 

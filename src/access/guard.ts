@@ -10,13 +10,15 @@ export interface Caller {
   readonly peer: Peer
 }
 
-export const denials = ['unauthenticated', 'forbidden', 'busy'] as const
+export const denials = ['unauthenticated', 'forbidden', 'busy', 'too_many_failures'] as const
 export type DenialReason = (typeof denials)[number]
 
 export interface Denied {
   readonly denied: DenialReason
   /** For the client; says nothing of what would have been right. */
   readonly message: string
+  /** When it is worth while to ask again; undefined = nobody knows. */
+  readonly retryAfterMs?: number
 }
 
 export interface Allowed {
@@ -42,9 +44,19 @@ export const openToAll: Guard = ({ peer }) => ({ client: peer.network })
 const wrong: Denied = { denied: 'unauthenticated', message: 'the credential is not known here' }
 const missing: Denied = { denied: 'unauthenticated', message: 'a bearer token or basic auth is needed' }
 const busy: Denied = { denied: 'busy', message: 'too many passwords are being checked' }
+const guessing: Denied = {
+  denied: 'too_many_failures',
+  message: 'too many wrong credentials came from this address'
+}
 const forbidden = (right: Right): Denied => ({ denied: 'forbidden', message: `the credential does not grant ${right}` })
 
-export function createGuard(settings: AccessSettings, credentials: () => readonly Credential[]): Guard {
+export interface GuardParts {
+  readonly credentials: () => readonly Credential[]
+  /** Counts one more guess from there, or gives the ms until it may make its next one. */
+  readonly guess: (network: string) => number | undefined
+}
+
+export function createGuard(settings: AccessSettings, { credentials, guess }: GuardParts): Guard {
   const passwords = createPasswordChecker()
   const certificates = settings.certificates.map(({ glob, may }) => ({ matches: compileGlob(glob), may }))
 
@@ -60,6 +72,11 @@ export function createGuard(settings: AccessSettings, credentials: () => readonl
       if (grants.length > 0) return decide(grants, name, right, true)
     }
     return decide([], network, right, false)
+  }
+
+  function tooMany({ network }: Peer): Denied | undefined {
+    const retryAfterMs = guess(network)
+    return retryAfterMs === undefined ? undefined : { ...guessing, retryAfterMs }
   }
 
   async function byPassword(name: string, password: string, right: Right): Promise<Decision> {
@@ -79,15 +96,16 @@ export function createGuard(settings: AccessSettings, credentials: () => readonl
   return ({ authorization, peer }, right) => {
     if (authorization === undefined) return bySilence(peer, right)
     const shown = readAuthorization(authorization)
-    if (shown === undefined) return wrong
+    if (shown === undefined) return tooMany(peer) ?? wrong
     const all = credentials()
     const { name, secret } = shown
     const found = findByToken(all, secret, name)
     if (found !== undefined) return decide(found.may, found.name, right, true)
-    if (name === undefined) return wrong
+    if (name === undefined) return tooMany(peer) ?? wrong
     const known = passwordsOf(all, name).find((credential) => passwords.isKnown(secret, credential.secret))
     if (known !== undefined) return decide(known.may, name, right, true)
-    return byPassword(name, secret, right)
+    // Who is right must not suffer from a neighbour who is not, so only what may be a guess is counted.
+    return tooMany(peer) ?? byPassword(name, secret, right)
   }
 }
 

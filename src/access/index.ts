@@ -1,5 +1,6 @@
 import { type Counters } from '../runtime/counters.ts'
 import { Fault } from '../runtime/fault.ts'
+import { createClientLimits } from './client-limits.ts'
 import { createAccessCounters } from './counters.ts'
 import { readCredentials, type Credential } from './credentials.ts'
 import { createGuard, openToAll, type Guard } from './guard.ts'
@@ -7,6 +8,7 @@ import { type AccessSettings, type TlsSettings } from './settings.ts'
 import { createTls, type TlsFront } from './tls.ts'
 import { createWatchedFiles, type WatchedFilesOptions } from './watched-files.ts'
 
+export { createClientLimits, type ClientLimits } from './client-limits.ts'
 export { challenges, isDenied, openToAll, type Decision, type Denied, type Guard } from './guard.ts'
 export { peerOf, type Peer } from './peer.ts'
 export { type Right } from './settings.ts'
@@ -56,6 +58,10 @@ export async function openAccess(options: AccessOptions, log: WatchedFilesOption
   const loaded = await Promise.allSettled(watched.map(({ load }) => load()))
   const problems = loaded.flatMap((load) => (load.status === 'rejected' ? [Fault.from(load.reason).message] : []))
   if (problems.length > 0) throw new Fault('BAD_SETTINGS', problems.join('\n'))
+  const failures = createClientLimits(access.failureLimits, () => {
+    tools.counters.add('tail_access_failures_overflow_total')
+  })
+  const guess = (network: string): number | undefined => failures.take(network, performance.now())
   const asksNobody = access.files.length + access.certificates.length === 0
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<unknown> | undefined
@@ -69,7 +75,7 @@ export async function openAccess(options: AccessOptions, log: WatchedFilesOption
   }
 
   return {
-    guard: asksNobody ? openToAll : createGuard(access, () => credentials),
+    guard: asksNobody ? openToAll : createGuard(access, { credentials: () => credentials, guess }),
     otlp: otlp?.front,
     metrics: metrics?.front,
     look,

@@ -15,10 +15,18 @@ export const tlsSection = section({
   cert_file: filePath
     .default('')
     .describe('Certificate and what signed it, PEM. Empty: no TLS. Read again when it changes, and on SIGHUP.'),
-  key_file: filePath.default('').describe('Its private key, PEM, without a passphrase.'),
+  key_file: filePath.default('').describe('Its private key, PEM.'),
+  key_passphrase_file: filePath
+    .default('')
+    .describe('What that key is encrypted with: the file holds it and nothing else. Empty: it is not.'),
   client_ca_file: filePath
     .default('')
     .describe('Asks clients for a certificate that one of these signed, PEM. Empty: they need none.'),
+  client_crl_file: filePath
+    .default('')
+    .describe(
+      'Lists of client certificates that were taken back (CRL), PEM; read again when it changes. Every authority of a client’s chain needs one that has not expired, or its clients are not let in. Connections that are open go on.'
+    ),
   client_certificate: z
     .enum(clientCertificates)
     .default('required')
@@ -30,19 +38,25 @@ export const tlsSection = section({
     .default('TLSv1.2')
     .describe('Lowest version of TLS. Raise it when all clients know the newer one.')
 }).superRefine((tls, context) => {
-  const needs = (key: 'cert_file' | 'key_file', because: string): void => {
+  const needs = (key: 'cert_file' | 'key_file' | 'client_ca_file', because: string): void => {
     if (tls[key] === '') context.addIssue({ code: 'custom', path: [key], message: `missing; ${because} needs it` })
   }
   if (tls.cert_file !== '') needs('key_file', 'cert_file')
   else if (tls.key_file !== '') needs('cert_file', 'key_file')
   else if (tls.client_ca_file !== '') needs('cert_file', 'client_ca_file')
+  else if (tls.key_passphrase_file !== '') needs('key_file', 'key_passphrase_file')
+  if (tls.client_crl_file !== '' && tls.client_ca_file === '') needs('client_ca_file', 'client_crl_file')
 })
 
 export interface TlsSettings {
   readonly certFile: string
   readonly keyFile: string
+  /** Undefined = the key is not encrypted. */
+  readonly keyPassphraseFile: string | undefined
   /** Undefined = clients are asked for nothing. */
   readonly clientCaFile: string | undefined
+  /** Undefined = what an authority has signed holds until it ends. */
+  readonly clientCrlFile: string | undefined
   readonly clientCertificate: (typeof clientCertificates)[number]
   readonly minVersion: (typeof versions)[number]
 }
@@ -50,10 +64,13 @@ export interface TlsSettings {
 /** Undefined = in the clear. */
 export function tlsSettings(parsed: z.output<typeof tlsSection>): TlsSettings | undefined {
   if (parsed.cert_file === '') return undefined
+  const given = (file: string): string | undefined => (file === '' ? undefined : file)
   return {
     certFile: parsed.cert_file,
     keyFile: parsed.key_file,
-    clientCaFile: parsed.client_ca_file === '' ? undefined : parsed.client_ca_file,
+    keyPassphraseFile: given(parsed.key_passphrase_file),
+    clientCaFile: given(parsed.client_ca_file),
+    clientCrlFile: given(parsed.client_crl_file),
     clientCertificate: parsed.client_certificate,
     minVersion: parsed.min_version
   }
@@ -99,6 +116,12 @@ export const accessSection = section({
     .describe(
       'What whoever shows no credential may still do once there are any: [read_metrics] for a Prometheus without one, for example.'
     ),
+  failures_per_minute: z
+    .union([z.literal('off'), z.int().min(1).max(1_000_000)])
+    .default(60)
+    .describe(
+      'Wrong credentials, and passwords not seen before, that one IPv4 address or IPv6 /64 may try. Beyond it passwords are not looked at, and whoever shows no right token is told when to come back.'
+    ),
   files_interval: durationMs
     .refine((ms) => ms >= 1_000 && ms <= INTERVAL_MAX_MS, 'expected 1s to 1d')
     .default(10_000)
@@ -113,10 +136,20 @@ export interface CertificateGrant {
   readonly may: readonly Right[]
 }
 
+/** Of each client; Infinity = off. */
+export interface ClientLimitSettings {
+  readonly requestsPerSecond: number
+  readonly bytesPerSecond: number
+  readonly burstMs: number
+  readonly clientsMax: number
+}
+
 export interface AccessSettings {
   readonly files: readonly { readonly file: string; readonly may: readonly Right[] }[]
   readonly certificates: readonly CertificateGrant[]
   readonly anonymous: readonly Right[]
+  /** Wrong credentials of one address. */
+  readonly failureLimits: ClientLimitSettings
   readonly filesIntervalMs: number
 }
 
@@ -127,6 +160,16 @@ export function accessSettings(parsed: z.output<typeof accessSection>): AccessSe
       certificates.map((glob) => ({ glob, may }))
     ),
     anonymous: parsed.anonymous,
+    failureLimits: failureLimits(parsed.failures_per_minute),
     filesIntervalMs: parsed.files_interval
   }
+}
+
+const MINUTE_MS = 60_000
+/** Addresses told apart at once, 0.2 KiB each; the rest share one limit. */
+const FAILING_CLIENTS_MAX = 10_000
+
+function failureLimits(perMinute: number | 'off'): ClientLimitSettings {
+  const requestsPerSecond = perMinute === 'off' ? Infinity : (perMinute * 1_000) / MINUTE_MS
+  return { requestsPerSecond, bytesPerSecond: Infinity, burstMs: MINUTE_MS, clientsMax: FAILING_CLIENTS_MAX }
 }

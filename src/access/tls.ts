@@ -24,20 +24,23 @@ export interface TlsTools {
 }
 
 export function createTls(settings: TlsSettings, { counters, log }: TlsTools): WatchedTls {
-  const { certFile, keyFile, clientCaFile, clientCertificate, minVersion } = settings
+  const { certFile, clientCaFile, clientCertificate, minVersion } = settings
   const servers = new Set<Server>()
+  const named = namedFiles(settings)
   let material: SecureContextOptions = {}
 
   const files = createWatchedFiles({
-    paths: [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])],
+    paths: named.map(({ file }) => file),
     counters,
     log,
-    take([cert, key, ca]) {
-      const wanted = { cert, key, ...(ca !== undefined && { ca }), minVersion }
-      checkMaterial(wanted, settings)
+    take(contents) {
+      const read: Material = Object.fromEntries(named.map(({ name }, at) => [name, contents[at]]))
+      const { passphrase, ...rest } = read
+      const wanted = { ...rest, ...(passphrase !== undefined && { passphrase: firstLine(passphrase) }), minVersion }
+      checkMaterial(wanted, named)
       material = wanted
       for (const server of servers) server.setSecureContext(material)
-      const { subject, validTo } = new X509Certificate(cert as Buffer)
+      const { subject, validTo } = new X509Certificate(read.cert as Buffer)
       log.info({ subject, validTo, file: certFile }, 'certificate in force')
     }
   })
@@ -66,19 +69,43 @@ export function createTls(settings: TlsSettings, { counters, log }: TlsTools): W
   }
 }
 
+/** In the order in which each needs those before it. */
+const parts = ['cert', 'passphrase', 'key', 'ca', 'crl'] as const
+type Material = Partial<Record<(typeof parts)[number], Buffer>>
+
+interface NamedFile {
+  readonly name: (typeof parts)[number]
+  readonly file: string
+}
+
+function namedFiles(settings: TlsSettings): NamedFile[] {
+  const { certFile, keyPassphraseFile, keyFile, clientCaFile, clientCrlFile } = settings
+  const files = { cert: certFile, passphrase: keyPassphraseFile, key: keyFile, ca: clientCaFile, crl: clientCrlFile }
+  return parts.flatMap((name) => {
+    const file = files[name]
+    return file === undefined ? [] : [{ name, file }]
+  })
+}
+
+/** An editor ends a file with a newline that nobody means. */
+const firstLine = (text: Buffer): string => text.toString().split(/\r?\n/, 1)[0] ?? ''
+
 /** Whether the parts are what they should be and fit together, said by file. */
-function checkMaterial({ cert, ca, ...rest }: SecureContextOptions, settings: TlsSettings): void {
-  const { certFile, keyFile, clientCaFile } = settings
-  const attempt = (file: string, make: () => unknown): void => {
+function checkMaterial({ cert, key, passphrase, ca, crl }: SecureContextOptions, named: readonly NamedFile[]): void {
+  const checks: Readonly<Record<NamedFile['name'], () => unknown>> = {
+    cert: () => createSecureContext({ cert }),
+    passphrase: () => undefined,
+    key: () => createSecureContext({ cert, key, passphrase }),
+    ca: () => new X509Certificate(ca as Buffer),
+    crl: () => createSecureContext({ crl })
+  }
+  for (const { name, file } of named) {
     try {
-      make()
+      checks[name]()
     } catch (reason) {
       throw new Fault('BAD_SETTINGS', `${file}: ${Fault.from(reason).message}`, { cause: reason })
     }
   }
-  attempt(certFile, () => createSecureContext({ cert }))
-  attempt(keyFile, () => createSecureContext({ cert, ...rest }))
-  if (clientCaFile !== undefined) attempt(clientCaFile, () => new X509Certificate(ca as Buffer))
 }
 
 function endOf(error: NodeJS.ErrnoException, socket: TLSSocket): number {

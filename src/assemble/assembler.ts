@@ -38,6 +38,8 @@ export interface Assembler extends Stage {
   readonly replay: AssemblerReplay
   /** Whether `tick` has work left that should not wait for its next turn. */
   readonly due: (nowMs: number) => boolean
+  /** Less than a tick: only closes what is due, up to a slice's worth. */
+  readonly closeDue: (nowMs: number) => void
   /** Closes a giant, then the traces that were quiet for longest, until this many bytes are free for others, a slice at a time. */
   readonly relieve: (bytesToFree: number, nowMs: number) => void
   readonly openSpans: () => number
@@ -167,6 +169,9 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
     counters,
     consume,
     due: (nowMs) => closing.pending() || bytesToFree > 0 || dueReason(elapsed.at(nowMs)) !== undefined,
+    closeDue(nowMs) {
+      closeSlice(elapsed.at(nowMs))
+    },
     tick(nowMs) {
       const now = elapsed.at(nowMs)
       closeSlice(now)

@@ -6,8 +6,6 @@ import type { DecomposeOptions } from './engine.ts'
 
 /** A trace above this many spans is decomposed in slices of it, so that nothing else waits for long. */
 export const GIANT_SPANS = 20_000
-/** Spans of giants that may wait for their turn. */
-const WAITING_SPANS_MAX = 4_000_000
 
 export interface Giants {
   /** Copies a giant and lets it wait; false when there is no room: whoever holds it decomposes it at once. */
@@ -24,7 +22,8 @@ export interface Giants {
 type Slices = (trace: TraceColumns, options: DecomposeOptions, slice: number) => Generator<undefined, Decomposition>
 
 /** Giants wait in line, each decomposed slice by slice between other work. */
-export function createGiants(decomposeSliced: Slices): Giants {
+/** `waitingSpansMax` is of all that wait for their turn. */
+export function createGiants(decomposeSliced: Slices, waitingSpansMax: number): Giants {
   const line: { readonly copy: TraceCopy; readonly contextRows: number }[] = []
   let run: Generator<undefined, Decomposition> | undefined
   /** The first of the line is decomposed, and stays there while its result is in use: its names must not be given back. */
@@ -33,7 +32,7 @@ export function createGiants(decomposeSliced: Slices): Giants {
 
   return {
     add(trace, contextRows) {
-      if (spansFrom(0) + trace.n > WAITING_SPANS_MAX) return false
+      if (spansFrom(0) + trace.n > waitingSpansMax) return false
       line.push({ copy: copyTrace(trace), contextRows })
       return true
     },

@@ -38,13 +38,13 @@ const inferenceSection = section({
     .min(1)
     .default(32_768)
     .describe(
-      'Kinds of pieces whose usual length is remembered, 0.3 KiB each. The longest unused are forgotten first.'
+      'Kinds of pieces whose usual length is remembered, 0.4 KiB each. The longest unused are forgotten first.'
     ),
   queues_max: z
     .int()
     .min(1)
     .default(4_096)
-    .describe('Operations of a process that are watched for a queue, 0.3 KiB each.')
+    .describe('Operations of a process that are watched for a queue, 0.6 KiB each.')
 })
 
 export const decomposeSection = section({
@@ -71,7 +71,7 @@ export const decomposeSection = section({
     .min(1)
     .default(1_024)
     .describe(
-      'Processes whose runtime metrics (Go, tokio, cgroup) are remembered, some KiB each. The longest silent are forgotten first.'
+      'Processes whose runtime metrics (Go, tokio, cgroup) are remembered, 33 KiB each. The longest silent are forgotten first.'
     ),
   runtime_intervals_max: z
     .int()

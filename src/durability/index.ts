@@ -11,8 +11,6 @@ export { durabilityCounters } from './counters.ts'
 export { type CountedTrace } from './ledger.ts'
 export { type ReplayTarget } from './replay.ts'
 
-/** Requests that wait for the disk; more of them are told to come back. */
-const WAITING_BYTES_MAX = 64 * 1024 ** 2
 const RETRY_AFTER_MS = 1000
 
 /** What the pipeline is asked. */
@@ -108,7 +106,7 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
         whenFull: settings.onError === 'degrade' ? 'drop' : 'fail',
         gatherMs: settings.gatherMs,
         syncEveryMs: settings.mode === 'batch' ? 0 : settings.syncIntervalMs,
-        waitingBytesMax: WAITING_BYTES_MAX
+        waitingBytesMax: settings.waitingBytesMax
       },
       {
         folder: at,
@@ -144,10 +142,12 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
       const found = await survey(at)
       countLosses(found)
       const log = openLog(at, found)
+      let oldestUnread = found.oldest
       const ledger = createLedger({
         log,
         countedBefore: found.counted,
         oldestUncounted: pipeline.oldestUncounted,
+        oldestUnread: () => oldestUnread,
         passOn: pipeline.passOn,
         unscrapedMaxMs: settings.unscrapedMaxMs,
         nowMs
@@ -166,6 +166,7 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
           counters.add('tail_log_skipped_records_total', 1, SkipReason[reason])
         }
       })
+      oldestUnread = Infinity
       await log.append(RecordType.recovered, Buffer.alloc(0))
       const { losses, attempts, forgotten } = found
       const requests = counters.get('tail_log_replayed_records_total')

@@ -43,13 +43,15 @@ export interface LedgerOptions {
   readonly countedBefore: readonly number[]
   /** Sequence of the first request of which anything is not counted yet. */
   readonly oldestUncounted: () => number
+  /** Sequence of the first request of earlier processes that may have to be read yet; Infinity once all are. */
+  readonly oldestUnread: () => number
   readonly passOn: PassOn | undefined
   readonly unscrapedMaxMs: number
   readonly nowMs: () => number
 }
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { log, oldestUncounted, passOn, unscrapedMaxMs, nowMs } = options
+  const { log, oldestUncounted, oldestUnread, passOn, unscrapedMaxMs, nowMs } = options
   const counts = { checkpoints: 0 }
   const unsettled = createOldest()
   const lanes = options.countedBefore.map((before, lane) => createLane(lane, before, { log, unsettled }))
@@ -63,9 +65,14 @@ export function createLedger(options: LedgerOptions): Ledger {
   let passedBefore = passOn === undefined ? Infinity : 0
   let settling: Promise<void> = Promise.resolve()
 
+  /** Everything before this sequence was taken, by this process or one before it. */
+  function taken(): number {
+    return Math.min(oldestUnread(), log.nextSequence())
+  }
+
   /** Everything before this sequence is settled. */
   function oldest(): number {
-    return Math.min(unsettled.value(), oldestUncounted(), passedBefore, log.nextSequence())
+    return Math.min(unsettled.value(), oldestUncounted(), passedBefore, taken())
   }
 
   function settle(through: readonly number[]): void {
@@ -80,7 +87,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       settle(through)
       return
     }
-    const before = log.nextSequence()
+    const before = taken()
     const passed = passOn.flush()
     settling = settling.then(async () => {
       await passed
@@ -147,7 +154,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     },
     async close() {
       await settling
-      const before = log.nextSequence()
+      const before = taken()
       await passOn?.flush()
       if (passOn !== undefined) passedBefore = before
       checkpoint()

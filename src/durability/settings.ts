@@ -40,6 +40,11 @@ export const segmentLogSection = section({
     .describe(
       'How long requests gather before they are written and synced together. Longer costs less and answers later.'
     ),
+  waiting_bytes_max: within(sizeBytes, [MIB, GIB], '1MiB to 1GiB')
+    .default(64 * MIB)
+    .describe(
+      'Memory for requests that wait until they are written, while the disk is slow: more are refused until then. As much for the queue of each destination.'
+    ),
   sync_interval: within(durationMs, [10, 60_000], '10ms to 1m')
     .default(1_000)
     .describe('How often what was written is synced, with durability interval.'),
@@ -68,6 +73,7 @@ export interface DurabilitySettings {
   readonly bytesMax: number
   readonly freeShareMin: number
   readonly gatherMs: number
+  readonly waitingBytesMax: number
   readonly syncIntervalMs: number
   readonly onError: 'degrade' | 'refuse'
   readonly replayAgeMaxMs: number
@@ -85,6 +91,7 @@ export function durabilitySettings(
     bytesMax: parsed.bytes_max,
     freeShareMin: parsed.free_share_min,
     gatherMs: Math.floor(parsed.gather),
+    waitingBytesMax: parsed.waiting_bytes_max,
     syncIntervalMs: parsed.sync_interval,
     onError: parsed.on_error,
     replayAgeMaxMs: parsed.replay_age_max,

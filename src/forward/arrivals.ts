@@ -1,10 +1,5 @@
 import { type Envelopes, type ScopeEnvelope } from './envelopes.ts'
-import { TrustedReader } from './wire.ts'
-
-/** Fields as tags. */
-const RESOURCE_SPANS = 0x0a
-const SCOPE_SPANS = 0x12
-const SPAN = 0x12
+import { RESOURCE_SPANS, SCOPE_SPANS, SPAN, TrustedReader } from './wire.ts'
 
 /** Where a span of the request at hand is. */
 export type OnSpan = (source: Buffer, from: number, to: number, envelope: ScopeEnvelope) => void

@@ -32,7 +32,7 @@ export const AttributeResult = { added: 0, sendersOwn: 1, overLimit: 2 } as cons
 
 export const forwarderCounters = {
   tail_forward_handled_total: {
-    help: 'Spans by how they went on to the destinations: enriched, plain (nothing to add), or as they came because they were late, refused by Tailspan, over a limit of their trace, of a trace that a stage failed on, or memory was short. Not passed on: not_wanted, undecided (memory was short before it was known whether the trace is of the tail), duplicate, too_large for the memory, without_ids.',
+    help: 'Spans by how they went on to the destinations: enriched, plain (nothing to add), or as they came because they were late, refused by Tailspan, over a limit of their trace, of a trace that a stage failed on, or memory was short. Not passed on: not_wanted, undecided (memory was short before it was known whether the trace is of the tail), duplicate, too_large for the memory, without_ids (or with one that is none).',
     label: 'how',
     values: forwardResults
   },

@@ -11,13 +11,16 @@ import { createEnvelopes, type ScopeEnvelope } from './envelopes.ts'
 import { jsonToProtobuf } from './json-to-protobuf.ts'
 import { type Chunk, createOutbox, type Outbox } from './outbox.ts'
 import { createRecentTraces } from './recent-traces.ts'
-import { hasIds } from './senders-span.ts'
+import { type RowRequests } from './row-requests.ts'
+import { hasValidIds } from './senders-span.ts'
 import { type ForwarderSettings, type Send } from './settings.ts'
 import { createSpanStore } from './span-store.ts'
 
 export interface ForwarderTools {
   /** Takes an export request that is ready to be sent. */
   readonly next: (send: Send, chunk: Chunk) => void
+  /** Of several threads: notes the spans that were accepted, which another one holds. Those that were refused go on from here. */
+  readonly rowRequests?: RowRequests
 }
 
 /** A body that was just decoded, and where in it spans were refused. */
@@ -55,12 +58,14 @@ export interface Forwarder {
   readonly shutdown: () => void
   readonly counters: Counters<typeof forwarderCounters>
   readonly memory: () => HeldBytes
+  /** Not yet handed on. */
+  readonly spans: () => number
 }
 
 /** Half of what a burst needed is let go of in 45 seconds: the next one may come with the minute. */
 const TRIM_EVERY_MS = 2_000
 
-export function createForwarder(settings: ForwarderSettings, { next }: ForwarderTools): Forwarder {
+export function createForwarder(settings: ForwarderSettings, { next, rowRequests }: ForwarderTools): Forwarder {
   const { batchBytesMax, batchDelayMs, enrichedSpansMax, tailOf } = settings
   const counters = createCounters(forwarderCounters)
   const envelopes = createEnvelopes()
@@ -149,6 +154,11 @@ export function createForwarder(settings: ForwarderSettings, { next }: Forwarder
   function onSpan(source: Buffer, from: number, to: number, envelope: ScopeEnvelope): void {
     if (batch === undefined) return
     const isRefused = !isKnown || row === batch.n || (refused < places.length && places[refused] === row)
+    if (!isRefused && rowRequests !== undefined) {
+      rowRequests.note(from, to, envelope)
+      row += 1
+      return
+    }
     if (!isRefused) {
       const [idHigh, idLow] = [batch.spanId[2 * row] as number, batch.spanId[2 * row + 1] as number]
       const handle = store.put(source, from, to, { envelope, idHigh, idLow })
@@ -159,7 +169,7 @@ export function createForwarder(settings: ForwarderSettings, { next }: Forwarder
       return
     }
     refused += 1
-    if (!hasIds(source, from, to)) {
+    if (!hasValidIds(source, from, to)) {
       handled(ForwardResult.withoutIds)
       return
     }
@@ -182,6 +192,7 @@ export function createForwarder(settings: ForwarderSettings, { next }: Forwarder
     refused = 0
     places = refusedAt
     isKnown = rejected === refusedAt.length
+    rowRequests?.begin(request)
     arrivals.walk(request, onSpan)
     batch = undefined
     countTally()
@@ -284,6 +295,7 @@ export function createForwarder(settings: ForwarderSettings, { next }: Forwarder
     flush,
     shutdown: flush,
     counters,
+    spans: store.spans,
     memory: () => ({
       forward_held: store.bytes(),
       forward_scratch:

@@ -1,6 +1,7 @@
 export { createDestinations, type Destinations, type DestinationsTools } from './destinations/index.ts'
 export { createForwarder, type Forwarder, type ForwarderTools, waitsForTraces } from './forwarder.ts'
 export { refuseLoops } from './destinations/loops.ts'
+export { createRowRequests, type RowRequests } from './row-requests.ts'
 export { createQueueFolders, type QueueFolders } from './destinations/queue-folders.ts'
 export { type Chunk } from './outbox.ts'
 export { type ForwardSettings, type Send } from './settings.ts'

@@ -84,6 +84,9 @@ const resourceSpans: Message = {
 const request: Message = { resourceSpans: many(1, resourceSpans) }
 
 const DEPTH_MAX = 100
+const HEX = /^(?:[0-9a-f]{2})*$/i
+/** No id is so short, so what was no id stays none. */
+const NO_ID = '00'
 const Wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 
 /** The bytes are its own. Throws when the text is not JSON. */
@@ -126,7 +129,7 @@ class Writer {
       if (typeof value === 'boolean') this.#scalar(number, BigInt(value))
     } else if (kind === 'double') this.#double(number, value)
     else if (kind === 'text' || kind === 'id' || kind === 'base64') {
-      if (typeof value === 'string') this.#text(number, value, kind)
+      if (typeof value === 'string') this.#text(number, kind === 'id' && !HEX.test(value) ? NO_ID : value, kind)
     } else this.#whole(number, kind, value)
   }
 

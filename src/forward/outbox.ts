@@ -1,7 +1,7 @@
 import { type ChunkBuffers } from './chunk-buffers.ts'
 import { type Envelopes, type ResourceEnvelope, type ScopeEnvelope } from './envelopes.ts'
 import { type SpanStore } from './span-store.ts'
-import { varintLength, writeVarint } from './wire.ts'
+import { RESOURCE_SPANS, SCOPE_SPANS, SPAN, varintLength, writeVarint } from './wire.ts'
 
 /** An export request, and how many spans are in it. */
 export interface Chunk {
@@ -9,11 +9,6 @@ export interface Chunk {
   readonly bytes: Buffer
   readonly spans: number
 }
-
-/** Fields of ExportTraceServiceRequest, ResourceSpans and ScopeSpans, as tags. */
-const RESOURCE_SPANS = 0x0a
-const SCOPE_SPANS = 0x12
-const SPAN = 0x12
 
 const FIRST_ROWS = 1024
 /** Spans that lie far apart, and whose memory is waited for at once: it halves the time of copying them. */

@@ -1,9 +1,10 @@
 import { ADDED_PREFIX, addedAttributes } from '../model/added-attributes.ts'
 import { TrustedReader } from './wire.ts'
 
-/** Tags: Span.trace_id, span_id and attributes; KeyValue.key. */
+/** Tags: Span.trace_id, span_id, parent_span_id and attributes; KeyValue.key. */
 const TRACE_ID = 0x0a
 const SPAN_ID = 0x12
+const PARENT_ID = 0x22
 const ATTRIBUTE = 0x4a
 const KEY = 0x0a
 
@@ -44,19 +45,21 @@ function keyBit(bytes: Buffer, from: number, end: number): number {
   return 0
 }
 
-/** Whether a span has a trace id and a span id: without, a backend may refuse everything that comes with it. */
-export function hasIds(bytes: Buffer, from: number, end: number): boolean {
+/** Whether a span has a trace id and a span id, and a parent's or none: else a backend may refuse everything that comes with it. */
+export function hasValidIds(bytes: Buffer, from: number, end: number): boolean {
   reader.bytes = bytes
   let traceId = false
   let spanId = false
+  let parentId = true
   for (let at = from; at < end;) {
     const tag = reader.varint(at)
     const fieldEnd = reader.fieldEnd(tag, reader.next)
     if (tag === TRACE_ID) traceId = isId(bytes, reader.next, fieldEnd, 16)
     else if (tag === SPAN_ID) spanId = isId(bytes, reader.next, fieldEnd, 8)
+    else if (tag === PARENT_ID) parentId = reader.next === fieldEnd || fieldEnd - reader.next === 8
     at = fieldEnd
   }
-  return traceId && spanId
+  return traceId && spanId && parentId
 }
 
 function isId(bytes: Buffer, from: number, end: number, length: number): boolean {

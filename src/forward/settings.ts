@@ -16,6 +16,8 @@ export const fullPolicies = ['drop_newest', 'drop_oldest'] as const
 export type FullPolicy = (typeof fullPolicies)[number]
 
 const DESTINATIONS_MAX = 16
+/** By default, of each destination. */
+export const QUEUE_BYTES = 64 * 1024 ** 2
 /** What stands for nothing in a header's name or value, and could end it. */
 const HEADER_NAME = /^[a-z0-9_.-]+$/
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
@@ -80,13 +82,13 @@ const destinationSection = section({
     .describe(
       'Headers whose value is the content of a file, without white space around it; read again when it changes.'
     ),
-  tls: tlsSection.prefault({}).describe('For https://.'),
+  tls: tlsSection.prefault({}).describe('For https://. Files are read again when they change.'),
   timeout: durationMs
     .refine((ms) => ms >= 100, 'expected 100ms or more')
     .default(10_000)
     .describe('How long one request may take.'),
   queue_bytes_max: sizeBytes
-    .default(64 * 1024 ** 2)
+    .default(QUEUE_BYTES)
     .describe(
       'Requests that wait for this destination, and those under way; in memory, or with durability in segment_log.directory (files may take twice as much and 64MiB).'
     ),

@@ -72,6 +72,8 @@ export interface SpanStore {
   /** Lets go of a few empty pages. */
   readonly trim: () => void
   readonly bytes: () => number
+  /** That somebody waits for. */
+  readonly spans: () => number
 }
 
 export interface SpanAbout {
@@ -94,6 +96,7 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
   let spare: Buffer[] = []
   let current: Page | undefined
   let allocated = 0
+  let spans = 0
   /** What is only read for its own sake must go somewhere, or the compiler leaves it out. */
   const near = { read: 0 }
   const found: SpanStore['found'] = { bytes: Buffer.alloc(0), at: 0, length: 0, envelope: 0 }
@@ -220,6 +223,7 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
       page.top = at + size
       page.waitingBytes += size
       envelopes.retain(envelope)
+      spans += 1
       return handleOf(page, at)
     },
     find(handle, idHigh, idLow) {
@@ -263,6 +267,7 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
       const state = words[word + Word.envelope] as number
       words[word + Word.envelope] = state - (1 << WAITING_SHIFT)
       if (state >>> WAITING_SHIFT > 1) return
+      spans -= 1
       page.waitingBytes -= sizeOf(words[word + Word.length] as number)
       envelopes.release(state & ENVELOPE_MASK)
       if (page.waitingBytes === 0 && page !== current) freePage(page)
@@ -284,7 +289,8 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
       allocated -= (spare.length - left) * PAGE_BYTES
       spare.length = left
     },
-    bytes
+    bytes,
+    spans: () => spans
   }
 }
 

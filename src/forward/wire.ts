@@ -1,3 +1,8 @@
+/** Fields of ExportTraceServiceRequest, ResourceSpans and ScopeSpans, as tags. */
+export const RESOURCE_SPANS = 0x0a
+export const SCOPE_SPANS = 0x12
+export const SPAN = 0x12
+
 /**
  * Protobuf that accept has checked already, so lengths are inside their parents; what is left is to read it. The position after
  * what was read is in `next`.

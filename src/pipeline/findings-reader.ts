@@ -43,6 +43,12 @@ export function createFindingsReader(): FindingsReader {
     for (let i = 0; i < count; i++) to[i] = cells[top++] as number
   }
 
+  function sparse(to: Float64Array, first: number): void {
+    for (let which = cells[top++] as number; which !== 0; which &= which - 1) {
+      to[first + 31 - Math.clz32(which & -which)] = cells[top++] as number
+    }
+  }
+
   function readRequests(n: number): void {
     if (n > requests.span.length) {
       Object.assign(requests, requestColumns(2 * n))
@@ -60,8 +66,12 @@ export function createFindingsReader(): FindingsReader {
     column(requests.weight, n)
     column(requests.sampling, n)
     column(judged.bands, n)
-    column(requests.phaseNs, n * PHASE_SLOTS)
-    column(requests.patternNs, n * PATTERNS)
+    requests.phaseNs.fill(0, 0, n * PHASE_SLOTS)
+    requests.patternNs.fill(0, 0, n * PATTERNS)
+    for (let i = 0; i < n; i++) {
+      sparse(requests.phaseNs, i * PHASE_SLOTS)
+      sparse(requests.patternNs, i * PATTERNS)
+    }
   }
 
   function readCrossings(n: number): void {

@@ -39,8 +39,11 @@ export const FindingCell = {
 } as const
 export const FINDING_HEAD = 13
 
-/** Cells of a request, crossing, row of blame, and of what a request lacked; of each all rows of the first column come first. */
-export const REQUEST_CELLS = 11 + PHASE_SLOTS + PATTERNS
+/**
+ * Cells of a request, crossing, row of blame, and of what a request lacked; of each all rows of the first column come first. Of a
+ * request's phases and patterns nearly all are 0: those that are not follow each other, and two cells say which they are.
+ */
+const REQUEST_CELLS_MAX = 13 + PHASE_SLOTS + PATTERNS
 export const CROSSING_CELLS = 3 + BOUNDARY_COMPONENTS
 export const BLAME_CELLS = 4
 export const ASKED_CELLS = 2 + ADVICES
@@ -77,6 +80,19 @@ export function createFindingsWriter(): FindingsWriter {
     for (let i = 0; i < count; i++) cells[top++] = from[i] as number
   }
 
+  /** A cell whose bits say which of at most 32 are not 0, then those. */
+  function sparse(from: Float64Array, first: number, count: number): void {
+    const at = top++
+    let which = 0
+    for (let i = 0; i < count; i++) {
+      const value = from[first + i] as number
+      if (value === 0) continue
+      which |= 1 << i
+      cells[top++] = value
+    }
+    cells[at] = which
+  }
+
   function head(kind: number, { part, round, rank, order }: Place): number {
     const at = top
     put(kind)
@@ -107,8 +123,10 @@ export function createFindingsWriter(): FindingsWriter {
     column(requests.weight, n)
     column(requests.sampling, n)
     column(bands, n)
-    column(requests.phaseNs, n * PHASE_SLOTS)
-    column(requests.patternNs, n * PATTERNS)
+    for (let i = 0; i < n; i++) {
+      sparse(requests.phaseNs, i * PHASE_SLOTS, PHASE_SLOTS)
+      sparse(requests.patternNs, i * PATTERNS, PATTERNS)
+    }
   }
 
   function addCrossings({ crossings, trace }: Decomposition, whole: boolean): void {
@@ -145,7 +163,7 @@ export function createFindingsWriter(): FindingsWriter {
       const { requests, crossings, trace, rootRequest } = result
       const blame = isBlamed(requests, rootRequest, bands) ? result.blame : undefined
       const blamed = blame?.n ?? 0
-      makeRoom(FINDING_HEAD + requests.n * REQUEST_CELLS + crossings.n * CROSSING_CELLS + blamed * BLAME_CELLS)
+      makeRoom(FINDING_HEAD + requests.n * REQUEST_CELLS_MAX + crossings.n * CROSSING_CELLS + blamed * BLAME_CELLS)
       const at = head(FindingKind.requests, place)
       const whole = mayBeKept || trace.closedBy === CloseReason.lateUnit
       put(whole ? keep(trace) : -1)

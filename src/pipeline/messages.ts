@@ -34,7 +34,13 @@ export type ToShard =
       readonly spans: number
       readonly nowMs: number
     }
-  | { readonly kind: 'rows'; readonly rows: PackedRows; readonly nowMs: number }
+  | {
+      readonly kind: 'rows'
+      readonly rows: PackedRows
+      /** The spans themselves, in the same order, where they go on to destinations. */
+      readonly request: ArrayBuffer | undefined
+      readonly nowMs: number
+    }
   | { readonly kind: Phase; readonly nowMs: number; readonly last: boolean }
   | { readonly kind: 'rules'; readonly rules: string }
   | { readonly kind: 'relieve'; readonly bytes: number; readonly nowMs: number }
@@ -42,7 +48,7 @@ export type ToShard =
 
 /** From a shard. */
 export type FromShard =
-  | { readonly kind: 'started'; readonly counters: readonly CounterSample[] }
+  | { readonly kind: 'started'; readonly memory: HeldBytes; readonly counters: readonly CounterSample[] }
   | {
       readonly kind: 'taken'
       readonly spans: number
@@ -68,6 +74,8 @@ export type FromShard =
 /** How a shard stands after a phase. */
 export interface ShardState {
   readonly openSpans: number
+  /** Spans that are to go on to destinations, and lie here. */
+  readonly unsentSpans: number
   readonly openBytes: number
   readonly cpuSeconds: number
   /** Undefined while it is not worth asking again. */

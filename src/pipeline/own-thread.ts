@@ -63,6 +63,10 @@ export function createOwnThread(settings: Settings, parts: OwnThreadParts, next:
       parts.roundOver(nowMs, replayMs !== undefined)
       return closed
     },
+    closeDue(nowMs) {
+      lastMs = nowMs
+      return replayMs === undefined ? shard.closeDue(nowMs) : 0
+    },
     oldestUncounted: shard.oldestUncounted,
     replay: {
       begin(settledThrough) {

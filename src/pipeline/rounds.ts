@@ -3,8 +3,10 @@ import { type FoundMessage } from './shard-thread.ts'
 
 /** A shard that takes longer for a phase is left behind: what it found is counted when it comes. */
 const PHASE_MS_MAX = 2_000
-/** At the end it has longer: what is not counted then is lost. */
-const LAST_PHASE_MS_MAX = 30_000
+/** At the end it has longer: what is not counted then is lost. Whoever stops the process waits 30 s for all of its end. */
+const LAST_PHASE_MS_MAX = 8_000
+/** Rounds that go on without a shard before it is given up: 20 s of ticks. Not by a clock, because this thread may have stood still itself. */
+const HUNG_ROUNDS = 400
 
 export interface RoundsNext {
   /** Asks a shard for its part of a phase; false when it is down. */
@@ -13,6 +15,8 @@ export interface RoundsNext {
   readonly over: (nowMs: number) => void
   /** A shard is left behind. */
   readonly onBehind: (shard: number) => void
+  /** Nothing is to be expected of it any more. */
+  readonly onHung: (shard: number) => void
 }
 
 /**
@@ -20,7 +24,10 @@ export interface RoundsNext {
  *
  *   idle --tick--> close --all have answered, or time is up--> judge --the same--> idle
  *
- * What was found in a phase is counted at its end. A shard that is behind takes no part until it has answered.
+ * What was found in a phase is counted at its end. A shard that is behind takes no part until it has answered:
+ *
+ *   taking part --too long--> behind --answers--> taking part
+ *                                `--for HUNG_ROUNDS--> hung --gone--> taking part
  */
 export interface Rounds {
   /** Begins a round, unless one is under way. */
@@ -42,7 +49,8 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
   let found: FoundMessage[] = []
   let settled: (() => void)[] = []
   const waiting = new Set<number>()
-  const behind = new Set<number>()
+  /** The rounds that went on without each. */
+  const behind = new Map<number, number>()
 
   function ask(for_: Phase): void {
     phase = for_
@@ -55,7 +63,7 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
 
   function leaveBehind(): void {
     for (const shard of waiting) {
-      behind.add(shard)
+      behind.set(shard, 0)
       next.onBehind(shard)
     }
     waiting.clear()
@@ -79,6 +87,11 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
     for (const resolve of told) resolve()
   }
 
+  function goOnWithout(shard: number, rounds: number): void {
+    behind.set(shard, rounds)
+    if (rounds === HUNG_ROUNDS) next.onHung(shard)
+  }
+
   function heard(shard: number): void {
     if (waiting.delete(shard) && waiting.size === 0) finish()
   }
@@ -88,6 +101,7 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
       if (phase !== 'idle') return
       nowMs = atMs
       last = isLast
+      for (const [shard, missed] of behind) goOnWithout(shard, missed + 1)
       ask('close')
     },
     answered(shard, message) {

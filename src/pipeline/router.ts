@@ -8,6 +8,7 @@ import {
   onlyShardOf,
   shardOf
 } from '../accept/index.ts'
+import { type RowRequests } from '../forward/index.ts'
 import { type SpanBatch } from '../model/spans.ts'
 import { freeMemory } from '../runtime/free-memory.ts'
 import { packRows, type PackedRows } from './rows.ts'
@@ -23,8 +24,8 @@ const SPARE_PER_SHARD = 8
 export interface Router {
   /** Takes a whole body; false where only the decoder can say what its sender is to be told, and then nothing is taken. */
   readonly takeBytes: (body: Uint8Array, nowMs: number) => boolean
-  /** Takes spans that were decoded here. */
-  readonly takeRows: (batch: SpanBatch) => void
+  /** Takes spans that were decoded here, and as bytes where they go on. */
+  readonly takeRows: (batch: SpanBatch, requests?: Pick<RowRequests, 'requestOf'>) => void
   /** Sends what is gathered. */
   readonly flush: () => void
   /** A buffer that a shard is done with. */
@@ -34,7 +35,7 @@ export interface Router {
 
 export interface RouterNext {
   readonly spans: (shard: number, cargo: Cargo) => void
-  readonly rows: (shard: number, rows: PackedRows) => void
+  readonly rows: (shard: number, rows: PackedRows, request: ArrayBuffer | undefined) => void
   /** Throws a Fault when a shard that the body concerns has no room for so many bytes. */
   readonly admit: (shard: number, bytes: number) => void
 }
@@ -102,7 +103,7 @@ export function createRouter(options: RouterOptions, next: RouterNext): Router {
       if (found.spans > 0) takePlain(body)
       return true
     },
-    takeRows(batch) {
+    takeRows(batch, requests) {
       for (const rows of chosen) rows.length = 0
       for (let row = 0; row < batch.n; row++) {
         const shard = shardOf(batch.traceId[4 * row + 2] as number, batch.traceId[4 * row + 3] as number, options)
@@ -112,7 +113,7 @@ export function createRouter(options: RouterOptions, next: RouterNext): Router {
         if (rows.length === 0) continue
         // What came before must arrive before.
         send(shard)
-        next.rows(shard, packRows(batch, rows, order))
+        next.rows(shard, packRows(batch, rows, order), requests?.requestOf(rows)?.buffer)
       }
       order = (order + batch.n) >>> 0
     },

@@ -34,6 +34,11 @@ export function viewRows({ buffer, n, evidenceRows }: PackedRows): SpanBatch {
   return { n, traceId, spanId, parentId, ...times, ...names, kind, outcome, flags, held, evidenceEnd, evidence, order }
 }
 
+/** Of rows, with the spans themselves where they go on. */
+export function bytesOfRows({ buffer }: PackedRows, request: ArrayBuffer | undefined): number {
+  return buffer.byteLength + (request?.byteLength ?? 0)
+}
+
 /** Copies the rows of a batch that `chosen` lists, with their number in the order in which all spans came. */
 export function packRows(batch: SpanBatch, chosen: readonly number[], firstOrder: number): PackedRows {
   const evidenceFrom = (row: number): number => (row === 0 ? 0 : (batch.evidenceEnd[row - 1] as number))

@@ -1,5 +1,9 @@
 import { type Counters, createCounters } from '../runtime/counters.ts'
 
+/** Why spans are lost: their thread failed, filled its heap, hung, or was down; or was not done when the process ended. */
+export const losses = ['failed', 'heap_full', 'hung', 'down', 'shutdown'] as const
+export type Loss = (typeof losses)[number]
+
 /** What happens to each shard; the label is its number. */
 export interface ShardCounters extends Pick<Counters, 'samples'> {
   readonly routed: (shard: number, bytes: number) => void
@@ -7,8 +11,10 @@ export interface ShardCounters extends Pick<Counters, 'samples'> {
   readonly cpu: (shard: number, totalSeconds: number) => void
   readonly refused: (shard: number) => void
   readonly behind: (shard: number) => void
-  readonly ended: (shard: number, lostSpans: number) => void
-  readonly lost: (shard: number, spans: number) => void
+  readonly restarted: (shard: number) => void
+  readonly lost: (why: Loss, spans: number) => void
+  /** Spans that were to go on to destinations. */
+  readonly unsent: (spans: number) => void
   readonly decoded: () => void
 }
 
@@ -28,7 +34,14 @@ export function shardCounterTable(shards: number) {
     },
     tail_shard_behind_total: { help: 'Times that nobody waited any longer for a shard.', ...by },
     tail_shard_restarts_total: { help: 'Times that a shard began anew because its thread had ended.', ...by },
-    tail_shard_lost_spans_total: { help: 'Spans that a shard held when its thread ended.', ...by },
+    tail_shard_lost_spans_total: {
+      help: 'Spans that are not counted because the thread of their shard failed, filled its heap, hung or was down, or was not done when the process ended.',
+      label: 'reason',
+      values: losses
+    },
+    tail_shard_unsent_spans_total: {
+      help: 'Spans that were held for destinations, and not passed on because the thread of their shard had ended.'
+    },
     tail_shard_decoded_requests_total: {
       help: 'Requests that the main thread decoded, because they are JSON or scanning them was not enough.'
     }
@@ -55,12 +68,14 @@ export function createShardCounters(shards: number): ShardCounters {
     behind(shard) {
       counters.add('tail_shard_behind_total', 1, shard)
     },
-    ended(shard, lostSpans) {
+    restarted(shard) {
       counters.add('tail_shard_restarts_total', 1, shard)
-      counters.add('tail_shard_lost_spans_total', lostSpans, shard)
     },
-    lost(shard, spans) {
-      counters.add('tail_shard_lost_spans_total', spans, shard)
+    lost(why, spans) {
+      counters.add('tail_shard_lost_spans_total', spans, losses.indexOf(why))
+    },
+    unsent(spans) {
+      counters.add('tail_shard_unsent_spans_total', spans)
     },
     decoded() {
       counters.add('tail_shard_decoded_requests_total')

@@ -2,32 +2,44 @@ import { Worker } from 'node:worker_threads'
 import { type Chunk, type Send } from '../forward/index.ts'
 import { type HeldBytes } from '../model/memory.ts'
 import { type CounterSample } from '../runtime/counters.ts'
+import { type Loss } from './shard-counters.ts'
 import { type FromShard, type Phase, type ShardStart, type ShardState, type ToShard } from './messages.ts'
 
 /** A thread that ends is started again after this long, twice as long each time that it ends soon. */
 const RESTART_MS = 200
 const RESTART_MS_MAX = 30_000
 const SOON_MS = 60_000
-/** What lies on the heap of a shard are names and small objects: spans lie in array buffers, which this does not limit. */
-const HEAP_MIB_MAX = 1_024
+/** V8 ends the process, and not the thread, when what it needs at its limit is more than it allows itself beyond: so the limit is far away, and heaps are watched. */
+const HEAP_LIMIT_TIMES = 4
+const LOOK_AT_HEAP_MS = 100
 
 export type FoundMessage = Extract<FromShard, { kind: 'found' }>
 
 export interface ShardThreadOptions {
   readonly start: () => ShardStart
+  /** Beyond it the thread is ended. */
+  readonly heapMib: number
   readonly log: { readonly error: (fields: object, message: string) => void }
   readonly onTaken: (length: number, buffers: readonly ArrayBuffer[]) => void
   readonly onFound: (found: FoundMessage) => void
   readonly onMarked: () => void
   readonly onForward: (send: Send, chunk: Chunk) => void
-  /** The thread has ended, with so many spans. Another one follows. */
-  readonly onEnded: (lostSpans: number) => void
+  /** The thread has ended, and all that it sent was read. Another one follows. */
+  readonly onEnded: (ended: Ended) => void
+}
+
+/** What a thread took with it. */
+export interface Ended {
+  readonly why: Loss
+  readonly lostSpans: number
+  readonly unsentSpans: number
 }
 
 /**
  * One shard as the main thread knows it.
  *
  *   started --> running --thread ends--> down --after a while--> running
+ *                  `--given up--> ending --thread ends--^
  */
 export interface ShardThread {
   readonly started: Promise<void>
@@ -43,6 +55,10 @@ export interface ShardThread {
   /** All that its thread holds, as it said last. */
   readonly memory: () => HeldBytes
   readonly cpuSeconds: () => number
+  /** Spans that would be lost if it ended now. */
+  readonly heldSpans: () => number
+  /** Ends the thread: another one follows. */
+  readonly giveUp: (why: Loss) => void
   /** Of all its threads so far. */
   readonly samples: () => CounterSample[]
   readonly end: () => Promise<void>
@@ -50,6 +66,7 @@ export interface ShardThread {
 
 const nothing: ShardState = {
   openSpans: 0,
+  unsentSpans: 0,
   openBytes: 0,
   cpuSeconds: 0,
   memory: undefined,
@@ -59,6 +76,7 @@ const nothing: ShardState = {
 export function createShardThread(options: ShardThreadOptions): ShardThread {
   let worker: Worker
   let running = false
+  let why: Loss = 'failed'
   let ending = false
   let startedMs = 0
   let restartMs = RESTART_MS
@@ -73,6 +91,7 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
   let before = new Float64Array(0)
   let cpuBefore = 0
   let restart: NodeJS.Timeout | undefined
+  let watch: NodeJS.Timeout | undefined
   let nowStarted: () => void
   const started = new Promise<void>((resolve) => {
     nowStarted = resolve
@@ -81,20 +100,40 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
   function launch(): void {
     startedMs = performance.now()
     running = true
+    why = 'failed'
     worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: options.start(),
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX }
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMib * HEAP_LIMIT_TIMES }
     })
     worker.on('message', onMessage)
-    worker.on('error', (err: unknown) => {
+    worker.on('error', (err: NodeJS.ErrnoException) => {
+      if (err.code === 'ERR_WORKER_OUT_OF_MEMORY') why = 'heap_full'
       options.log.error({ err }, 'the thread of a shard failed')
     })
     worker.on('exit', onExit)
+    void lookAtHeap()
+  }
+
+  /** Asks the thread in the middle of whatever it does. */
+  async function lookAtHeap(): Promise<void> {
+    const asked = worker
+    const heap = await asked.getHeapStatistics().catch(() => undefined)
+    if (asked !== worker || !running || ending) return
+    if ((heap?.used_heap_size ?? 0) > options.heapMib * 1024 ** 2) giveUp('heap_full')
+    else watch = setTimeout(() => void lookAtHeap(), LOOK_AT_HEAP_MS)
+  }
+
+  function giveUp(reason: Loss): void {
+    options.log.error({ reason }, 'the thread of a shard is ended, and another one begins')
+    running = false
+    why = reason
+    void worker.terminate()
   }
 
   function onMessage(message: FromShard): void {
     switch (message.kind) {
       case 'started':
+        memory = message.memory
         template = message.counters
         if (before.length === 0) before = new Float64Array(template.length)
         nowStarted()
@@ -121,7 +160,8 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
 
   function onExit(): void {
     if (ending) return
-    const lostSpans = state.openSpans + takenSpans + queuedSpans
+    clearTimeout(watch)
+    const ended = { why, lostSpans: heldSpans(), unsentSpans: state.unsentSpans + takenSpans + queuedSpans }
     state.counters.forEach((value, i) => {
       before[i] = (before[i] ?? 0) + value
     })
@@ -132,8 +172,10 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
     running = false
     restartMs = performance.now() - startedMs < SOON_MS ? Math.min(restartMs * 2, RESTART_MS_MAX) : RESTART_MS
     restart = setTimeout(launch, restartMs / 2)
-    options.onEnded(lostSpans)
+    options.onEnded(ended)
   }
+
+  const heldSpans = (): number => state.openSpans + takenSpans + queuedSpans
 
   launch()
   return {
@@ -155,9 +197,12 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
     memory: () => memory,
     cpuSeconds: () => cpuBefore + state.cpuSeconds,
     samples: () => template.map((sample, i) => ({ ...sample, value: (before[i] ?? 0) + (state.counters[i] ?? 0) })),
+    heldSpans,
+    giveUp,
     async end() {
       ending = true
       clearTimeout(restart)
+      clearTimeout(watch)
       await worker.terminate()
     }
   }
@@ -165,5 +210,6 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
 
 function buffersOf(message: ToShard): ArrayBuffer[] {
   if (message.kind === 'spans') return [message.bytes, message.order]
-  return message.kind === 'rows' ? [message.rows.buffer] : []
+  if (message.kind !== 'rows') return []
+  return message.request === undefined ? [message.rows.buffer] : [message.rows.buffer, message.request]
 }

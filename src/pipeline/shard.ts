@@ -10,9 +10,11 @@ import { type Marks } from '../runtime/stage.ts'
 import { type Settings } from '../settings/settings.ts'
 import { type Guard } from './guard.ts'
 
-/** Time that giants may take of a tick, and traces that were held. */
+/** Time that giants may take of a tick, and traces that were held of a turn. */
 const GIANTS_MS = 20
-const HELD_MS = 50
+const HELD_MS = 10
+/** Traces of the most spans that may wait for their turn: settings/memory-sizes.ts counts on it. */
+const GIANTS_WAITING = 2
 
 /**
  * Where a trace stands among all that a round brings: traces that closed, then giants, then those that were held, in the order in
@@ -62,6 +64,8 @@ export interface Shard {
   readonly take: Assembler['consume']
   /** First half of a round: decomposes the traces whose time is up, by the log's time while it is read again. Gives their number. */
   readonly close: (nowMs: number, logMs?: number) => number
+  /** Between two rounds: a slice of both halves, where there is no other shard. */
+  readonly closeDue: (nowMs: number) => number
   /** Second half, once every shard has closed: judges what waited for its neighbours; at the end, at Infinity, all of it. */
   readonly judge: (nowMs: number) => void
   /** Instead of `close`, at the end. */
@@ -90,7 +94,7 @@ export interface ShardReplay extends Omit<Assembler['replay'], 'end'> {
 
 export function createShard(settings: Settings, parts: ShardParts, next: ShardNext): Shard {
   const { decompose, guard, forward } = parts
-  const giants = createGiants(decompose.decomposeSliced)
+  const giants = createGiants(decompose.decomposeSliced, GIANTS_WAITING * settings.assemble.spansPerTraceMax)
   const assemble = createAssembler(settings.assemble, parts, {
     closed: onClosed,
     late(trace, turn) {
@@ -225,6 +229,12 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     closed = 0
   }
 
+  function judge(nowMs: number): void {
+    const isLast = nowMs === Infinity
+    judgeHeld(isLast ? Infinity : parts.nowMs() + HELD_MS, nowMs)
+    if (isLast) forward?.shutdown()
+  }
+
   const openBytes = (): number => {
     const { spans = 0, evidence = 0, traces = 0 } = assemble.memory()
     return spans + evidence + traces
@@ -239,10 +249,13 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       forward?.tick(nowMs)
       return closed
     },
-    judge(nowMs) {
-      judgeHeld(parts.nowMs() + HELD_MS, nowMs)
-      if (nowMs === Infinity) forward?.shutdown()
+    closeDue(nowMs) {
+      begin(nowMs)
+      assemble.closeDue(nowMs)
+      judge(nowMs)
+      return closed
     },
+    judge,
     closeAll(nowMs) {
       begin(nowMs)
       assemble.shutdown(nowMs)

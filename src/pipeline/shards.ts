@@ -16,6 +16,8 @@ export interface Shards {
   readonly traces: (body: Uint8Array, encoding: Encoding, sequence?: number) => Refusals
   /** Begins a round, unless one is under way; gives the number of traces that closed in the last one. */
   readonly tick: (nowMs: number) => number
+  /** Between two rounds: closes what is due, so that no round has much to do at once; gives the number of traces. */
+  readonly closeDue: (nowMs: number) => number
   /** Resolves when no round is under way. */
   readonly settled: () => Promise<void>
   /** Users' rules from now on; they are checked. */

@@ -1,14 +1,16 @@
 import { createDecoderCounters, createSpanDecoder, type DecoderTools, type Refusals } from '../accept/index.ts'
 import { type Decomposer, writeRules } from '../decompose/index.ts'
-import { type Forwarder, type ForwarderTools } from '../forward/index.ts'
+import { type Forwarder, type ForwarderTools, type RowRequests } from '../forward/index.ts'
 import { Fault } from '../runtime/fault.ts'
 import { type SharedMemory } from '../runtime/shared-memory.ts'
 import { type OtherHolders } from '../runtime/sweeper.ts'
 import { type WorldLock } from '../runtime/world-lock.ts'
 import { type Settings } from '../settings/settings.ts'
 import { createFindingsCounter, type FindingsNext } from './findings-counter.ts'
+import { shardHeapMib } from './limits.ts'
 import { createRounds } from './rounds.ts'
 import { createRouter } from './router.ts'
+import { bytesOfRows } from './rows.ts'
 import { createShardCounters } from './shard-counters.ts'
 import { createShardThread, type ShardThread } from './shard-thread.ts'
 import { type Shards } from './shards.ts'
@@ -32,8 +34,10 @@ export interface ThreadsParts {
   readonly nowMs: () => number
   /** Where spans go on to, if they do. */
   readonly sendOn: ForwarderTools['next'] | undefined
-  /** Passes spans on that were decoded here; they do not wait for what is found of them. */
+  /** Passes on what was refused of bodies that were decoded here. */
   readonly forward: Forwarder | undefined
+  /** What it says of the others. */
+  readonly rowRequests: RowRequests | undefined
   readonly roundOver: (nowMs: number) => void
 }
 
@@ -47,7 +51,9 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
   const count = settings.workers
   const counters = createShardCounters(count)
   const decoderCounters = createDecoderCounters()
-  const rules = [writeRules(settings.decompose.rules)]
+  /** All that ever were in force, in that order: threads that begin later must give out the same numbers. */
+  const rules = new Set([writeRules(settings.decompose.rules)])
+  let rulesNow = writeRules(settings.decompose.rules)
   const findings = createFindingsCounter(next, parts.nowMs)
   const unmarked = new Set<number>()
   let spans = ownDecoder()
@@ -64,7 +70,10 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
       findings.count(found.map((one) => one.findings))
     },
     over: parts.roundOver,
-    onBehind: counters.behind
+    onBehind: counters.behind,
+    onHung(shard) {
+      threadOf(shard).giveUp('hung')
+    }
   })
   const threads = Array.from({ length: count }, (_, shard) => startThread(shard))
   const router = createRouter(
@@ -77,8 +86,12 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
           { kind: 'spans', bytes: bytes.buffer, length, order: order.buffer, spans: n, nowMs: lastMs }
         )
       },
-      rows(shard, rows) {
-        load(shard, { spans: rows.n, length: rows.buffer.byteLength }, { kind: 'rows', rows, nowMs: lastMs })
+      rows(shard, rows, request) {
+        load(
+          shard,
+          { spans: rows.n, length: bytesOfRows(rows, request) },
+          { kind: 'rows', rows, request, nowMs: lastMs }
+        )
       },
       admit
     }
@@ -101,11 +114,12 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
         thread: shard + 1,
         shards: count,
         seed: parts.seed,
-        rules,
+        rules: [...rules, rulesNow],
         startMs: lastMs,
         hurried: parts.nowMs === Date.now,
         forwards: parts.sendOn !== undefined
       }),
+      heapMib: shardHeapMib(settings),
       log: parts.log,
       onTaken(length, [bytes, order]) {
         counters.taken(shard, length)
@@ -119,10 +133,12 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
       onMarked() {
         unmarked.delete(shard)
       },
-      onEnded(lostSpans) {
+      onEnded({ why, lostSpans, unsentSpans }) {
         parts.world.release(shard + 1)
         parts.memory.release(shard + 1)
-        counters.ended(shard, lostSpans)
+        counters.restarted(shard)
+        counters.lost(why, lostSpans)
+        if (parts.sendOn !== undefined) counters.unsent(unsentSpans)
         unmarked.delete(shard)
         rounds.gone(shard)
       }
@@ -136,7 +152,13 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
   ): void {
     counters.routed(shard, size.length)
     if (threadOf(shard).isRunning()) threadOf(shard).load(message, size)
-    else counters.lost(shard, size.spans)
+    else loseUnread(size.spans)
+  }
+
+  /** A body is refused as long as one of its shards is down, but these were taken before. */
+  function loseUnread(spans: number): void {
+    counters.lost('down', spans)
+    if (parts.sendOn !== undefined) counters.unsent(spans)
   }
 
   function admit(shard: number, bytes: number): void {
@@ -159,7 +181,8 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
     const refused = encoding === 'json' ? spans.decodeJson(body, lastMs) : spans.decodeProtobuf(body, lastMs)
     counters.decoded()
     parts.forward?.arrived({ body, encoding, ...refused }, spans.batch)
-    router.takeRows(spans.batch)
+    router.takeRows(spans.batch, parts.rowRequests)
+    parts.rowRequests?.end()
     return refused
   }
 
@@ -185,13 +208,15 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
       rounds.start(nowMs)
       return rounds.closed()
     },
+    // Shards have threads of their own, and may take a round's work in one go.
+    closeDue: () => 0,
     settled: rounds.settled,
     setRules(wanted) {
       flush()
-      const written = writeRules(wanted)
-      rules.push(written)
+      rulesNow = writeRules(wanted)
+      rules.add(rulesNow)
       spans = ownDecoder()
-      for (const thread of threads) thread.tell({ kind: 'rules', rules: written })
+      for (const thread of threads) thread.tell({ kind: 'rules', rules: rulesNow })
     },
     relieve(bytes, nowMs) {
       for (const thread of threads) thread.tell({ kind: 'relieve', bytes: Math.ceil(bytes / count), nowMs })
@@ -222,6 +247,7 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
       rounds.start(nowMs, true)
       await rounds.settled()
       findings.finish()
+      for (const thread of threads) counters.lost('shutdown', thread.heldSpans())
       parts.forward?.shutdown()
       await endAll()
     }

@@ -4,7 +4,7 @@ import { createDecomposer, readRules } from '../decompose/index.ts'
 import { createPublishedBands, type JudgedRequests } from '../explain/index.ts'
 import { type Chunk, createForwarder, type Send } from '../forward/index.ts'
 import { type Decomposition } from '../model/decomposition.ts'
-import { type MemoryPart } from '../model/memory.ts'
+import { type HeldBytes, type MemoryPart } from '../model/memory.ts'
 import { type CountedRequests } from '../model/requests.ts'
 import { createLog } from '../runtime/log.ts'
 import { heldByThread } from '../runtime/memory.ts'
@@ -14,7 +14,7 @@ import { createWorldLock } from '../runtime/world-lock.ts'
 import { createFindingsWriter } from './findings.ts'
 import { createGuard } from './guard.ts'
 import { type FromShard, type ShardStart, type ShardState, type ToShard } from './messages.ts'
-import { viewRows } from './rows.ts'
+import { bytesOfRows, viewRows } from './rows.ts'
 import { createShard, type Place } from './shard.ts'
 import { shardSettings, stringLimits } from './limits.ts'
 
@@ -25,7 +25,7 @@ const settings = shardSettings(start.settings, start.shards)
 const log = createLog(settings.log.level)
 // The same columns in the same order as in the main thread.
 const memory = openSharedMemory(start.buffers, start.thread)
-const strings = createStrings({ ...stringLimits, seed: start.seed, memory })
+const strings = createStrings({ ...stringLimits(start.settings), seed: start.seed, memory })
 const resources = createResources(strings, decoderLimits, memory)
 const names = { strings, resources }
 const bands = createPublishedBands(start.settings.explain, memory)
@@ -97,8 +97,7 @@ function handle(message: ToShard): void {
       takeSpans(message)
       return
     case 'rows':
-      shard.take(viewRows(message.rows), message.nowMs)
-      send({ kind: 'taken', spans: message.rows.n, length: message.rows.buffer.byteLength, buffers: [] })
+      takeRows(message)
       return
     case 'close':
       tell(message.last ? shard.closeAll(message.nowMs) : shard.close(message.nowMs))
@@ -134,6 +133,16 @@ function takeSpans({ bytes, length, order, spans: count, nowMs }: Extract<ToShar
   send({ kind: 'taken', spans: count, length, buffers: [bytes, order] }, [bytes, order])
 }
 
+/** They were decoded, and what was refused of them left out, in the main thread. */
+function takeRows({ rows, request, nowMs }: Extract<ToShard, { kind: 'rows' }>): void {
+  const batch = viewRows(rows)
+  if (request !== undefined) {
+    forward?.arrived({ body: new Uint8Array(request), encoding: 'protobuf', rejected: 0, places: [] }, batch)
+  }
+  shard.take(batch, nowMs)
+  send({ kind: 'taken', spans: rows.n, length: bytesOfRows(rows, request), buffers: [] })
+}
+
 function tell(closed: number): void {
   const found = findings.take()
   send({ kind: 'found', findings: found, closed, state: state() }, [
@@ -146,10 +155,14 @@ function tell(closed: number): void {
 const MEMORY_EVERY_MS = 500
 let memoryAskedMs = -Infinity
 
-function heldNow(): ShardState['memory'] {
+function heldAtTimes(): ShardState['memory'] {
   const nowMs = performance.now()
   if (nowMs - memoryAskedMs < MEMORY_EVERY_MS) return undefined
   memoryAskedMs = nowMs
+  return heldNow()
+}
+
+function heldNow(): HeldBytes {
   const { held = 0 } = decompose.memory()
   return heldByThread<MemoryPart>({ ...shard.memory(), held, decoder: spans.memory() })
 }
@@ -159,9 +172,10 @@ function state(): ShardState {
   const samples = counters.flatMap((stage) => stage.samples())
   return {
     openSpans: shard.openSpans(),
+    unsentSpans: forward?.spans() ?? 0,
     openBytes: shard.openBytes(),
     cpuSeconds: (user + system) / 1e6,
-    memory: heldNow(),
+    memory: heldAtTimes(),
     counters: Float64Array.from(samples, ({ value }) => value)
   }
 }
@@ -176,4 +190,5 @@ port.on('message', (message: ToShard) => {
 })
 // All clocks of the process begin together.
 shard.close(start.startMs)
-send({ kind: 'started', counters: counters.flatMap((stage) => stage.samples()) })
+// What it holds now must not be taken for something of the process's own.
+send({ kind: 'started', memory: heldNow(), counters: counters.flatMap((stage) => stage.samples()) })

@@ -1,3 +1,4 @@
+import { type Counters, createCounters } from './counters.ts'
 import type { Marks } from './stage.ts'
 import type { Strings } from './strings.ts'
 
@@ -34,7 +35,14 @@ const nobody: OtherHolders = {
   }
 }
 
+export const nameCounters = {
+  tail_names_overflow_total: {
+    help: 'Names and values that were called __other__ because names_bytes_max was reached.'
+  }
+} as const
+
 export interface Sweeper {
+  readonly counters: Counters<typeof nameCounters>
   /** Sweeps when a table is three quarters full. */
   readonly tick: () => void
   /** Sweeps whatever there is: memory is short. */
@@ -50,7 +58,9 @@ export function createSweeper(
   const { strings, resources } = tables
   const marks: Marks = { strings: strings.marks, resources: resources.marks }
   let ticks = TICKS_BETWEEN
+  const counters = createCounters(nameCounters)
   let isMarking = false
+  let overflowed = 0
 
   function sweep(): void {
     for (const user of users) user.mark(marks)
@@ -71,8 +81,11 @@ export function createSweeper(
   }
 
   return {
+    counters,
     tick() {
       ticks += 1
+      counters.add('tail_names_overflow_total', strings.overflowed() - overflowed)
+      overflowed = strings.overflowed()
       const isDue = ticks >= TICKS_BETWEEN && Math.max(strings.fullness(), resources.fullness()) >= FULL
       if (isMarking || isDue) step()
     },

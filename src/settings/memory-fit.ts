@@ -1,133 +1,115 @@
-import { loadSettings, type Settings } from './settings.ts'
+import { Fault } from '../runtime/fault.ts'
+import { fixedBytes, inFlight, type Size, sizesOf, WORKER_BYTES } from './memory-sizes.ts'
+import { loadSettings, MEMORY_MIN_BYTES, type Settings } from './settings.ts'
 
 /** The share of memory_limit at which senders are told to come back later. */
 const SOFT_SHARE = 0.8
-/** Node, the program, empty tables, and the garbage that is there at any time. */
-const BASE_BYTES = 160 * 1024 ** 2
 /** What Collectors send in one request by default is less than this. */
 const REQUEST_BYTES_MIN = 4 * 1024 ** 2
-/** With its evidence, and the rows that are free for the next. */
-const SPAN_BYTES = 110
-const TRACE_BYTES = 200
-const PIECE_BYTES = 45
-const REQUEST_BYTES = 100
-/** Copies of a trace on its way out, beside its spans: gathered, cut and judged. */
-const GIANT_SPANS_SHARE = 1 / 4
+/** Of a table's share at the least memory_limit there is: with less it is of no use. */
+const LEAST_SHARE = 1 / 2
 
-/** Sizes of the settings, in sixteenths of what memory_limit leaves for tables. */
-interface Size {
-  readonly key: string
-  readonly of: (settings: Settings) => number
-  readonly bytesEach: number
-  readonly sixteenths: number
-}
-
-const sizes: readonly Size[] = [
-  { key: 'accept.in_flight_bytes_max', of: ({ accept }) => accept.inFlightBytesMax, bytesEach: 1, sixteenths: 3 },
-  { key: 'assemble.spans_max', of: ({ assemble }) => assemble.spansMax, bytesEach: SPAN_BYTES, sixteenths: 5 },
-  { key: 'assemble.traces_max', of: ({ assemble }) => assemble.tracesMax, bytesEach: TRACE_BYTES, sixteenths: 1 },
-  { key: 'assemble.late_bytes_max', of: ({ assemble }) => assemble.lateBytesMax, bytesEach: 1, sixteenths: 1 },
-  {
-    key: 'decompose.inference.held_bytes_max',
-    of: ({ decompose }) => decompose.inference.heldBytesMax,
-    bytesEach: 1,
-    sixteenths: 1
-  },
-  {
-    key: 'decompose.inference.pieces_max',
-    of: ({ decompose }) => decompose.inference.piecesMax,
-    bytesEach: PIECE_BYTES,
-    sixteenths: 0.5
-  },
-  {
-    key: 'decompose.inference.requests_max',
-    of: ({ decompose }) => decompose.inference.requestsMax,
-    bytesEach: REQUEST_BYTES,
-    sixteenths: 0.5
-  },
-  { key: 'explain.retained_bytes_max', of: ({ explain }) => explain.retainedBytesMax, bytesEach: 1, sixteenths: 1 },
-  // Once for the window and once for the totals.
-  { key: 'explain.sketch_bytes_max', of: ({ explain }) => explain.sketchBytesMax, bytesEach: 2, sixteenths: 2 },
-  { key: 'explain.history_bytes_max', of: ({ explain }) => explain.historyBytesMax, bytesEach: 1, sixteenths: 1 }
-]
-
-export interface Fitted {
-  readonly settings: Settings
-  /** What to tell whoever chose sizes that do not fit together. */
-  readonly warnings: readonly string[]
-}
-
-/** Makes sizes that nobody chose (they are the defaults) smaller, so that all tables, full, are within the limit. */
-export function fitToMemory(settings: Settings, limitBytes: number): Fitted {
+/**
+ * Makes sizes that nobody chose (they are the defaults) smaller, so that all tables, full, are within what the limit leaves for
+ * them. Chosen ones stay. Throws BAD_SETTINGS when too little is left beside them for the others.
+ */
+export function fitToMemory(settings: Settings, limitBytes: number): Settings {
   const defaults = loadSettings('', 'defaults', {})
-  const room = Math.max(0, limitBytes * SOFT_SHARE - BASE_BYTES)
-  const fitted = new Map(
-    sizes.map(({ key, of, bytesEach, sixteenths }): [string, number] => {
-      const fits = Math.floor((room * sixteenths) / 16 / bytesEach)
-      return [key, of(settings) === of(defaults) ? Math.min(of(settings), Math.max(1, fits)) : of(settings)]
-    })
+  const isChosen = (size: Size): boolean => size.of(settings) !== (size.byDefault ?? size.of(defaults))
+  const { requestBytesMax } = settings.accept
+  const threaded = withWorkers(settings, defaults, limitBytes)
+  const fitted = fit(threaded, defaults, { limitBytes, isChosen })
+  if (requestBytesMax === defaults.accept.requestBytesMax) return withRequests(fitted, defaults)
+  if (requestBytesMax <= fitted.accept.inFlightBytesMax) return withRequests(fitted, defaults)
+  // Whoever wants requests of this size wants at least one under way.
+  const larger = inFlight.with(threaded, requestBytesMax)
+  return withRequests(
+    fit(larger, defaults, { limitBytes, isChosen: (size) => size === inFlight || isChosen(size) }),
+    defaults
   )
-  const smaller = withSizes(settings, defaults, (key) => fitted.get(key) as number)
-  return { settings: smaller, warnings: tooLarge(smaller, limitBytes) }
 }
 
-function withSizes(settings: Settings, defaults: Settings, size: (key: string) => number): Settings {
-  const { accept, assemble, decompose, explain } = settings
-  const bodies = size('accept.in_flight_bytes_max')
-  const requestBytesMax = atMost(
-    accept.requestBytesMax,
-    defaults.accept.requestBytesMax,
-    Math.max(bodies / 2, REQUEST_BYTES_MIN)
+/** As many as there is room for, where the number is the machine's. */
+function withWorkers(settings: Settings, defaults: Settings, limitBytes: number): Settings {
+  if (settings.workers !== defaults.workers) return settings
+  const roomBytes = limitBytes * SOFT_SHARE - fixedBytes({ ...settings, workers: 1 }) - leastRoomBytes(defaults)
+  return { ...settings, workers: Math.max(1, Math.min(settings.workers, Math.floor(roomBytes / WORKER_BYTES))) }
+}
+
+interface Limit {
+  readonly limitBytes: number
+  readonly isChosen: (size: Size) => boolean
+}
+
+function fit(settings: Settings, defaults: Settings, { limitBytes, isChosen }: Limit): Settings {
+  const sizes = sizesOf(settings)
+  const chosen = sizes.filter(isChosen)
+  const others = sizes.filter((size) => !isChosen(size))
+  const roomBytes = limitBytes * SOFT_SHARE - fixedBytes(settings)
+  const leftBytes = roomBytes - sum(chosen, (size) => size.of(settings) * size.bytesEach)
+  const shares = sum(others, ({ share }) => share)
+  const sharesByDefault = sum(sizesOf({ ...defaults, workers: 1 }), ({ share }) => share)
+  const leastBytes = (LEAST_SHARE * shares * leastRoomBytes(defaults)) / sharesByDefault
+  if (leftBytes < leastBytes) throw tooLarge(settings, { chosen, limitBytes, roomBytes, leastBytes })
+  return shared(settings, others, leftBytes)
+}
+
+/** Gives each its share; who needs less than that leaves the rest to the others. */
+function shared(settings: Settings, sizes: readonly Size[], bytes: number): Settings {
+  const perShare = bytes / sum(sizes, ({ share }) => share)
+  const bytesOf = ({ of, bytesEach }: Size): number => of(settings) * bytesEach
+  const larger = sizes.filter((size) => bytesOf(size) > perShare * size.share)
+  if (larger.length < sizes.length) {
+    const rest = sizes.filter((size) => !larger.includes(size))
+    return shared(settings, larger, bytes - sum(rest, bytesOf))
+  }
+  return larger.reduce(
+    (all, size) => size.with(all, Math.max(1, Math.floor((perShare * size.share) / size.bytesEach))),
+    settings
   )
-  const spansMax = size('assemble.spans_max')
+}
+
+function leastRoomBytes(defaults: Settings): number {
+  return MEMORY_MIN_BYTES * SOFT_SHARE - fixedBytes({ ...defaults, workers: 1 })
+}
+
+/** The largest request must fit among those under way, and a trace among the spans. A default gives way. */
+function withRequests(settings: Settings, defaults: Settings): Settings {
+  const { accept, assemble } = settings
+  const mostBytes = Math.max(REQUEST_BYTES_MIN, Math.floor(accept.inFlightBytesMax / 2))
+  const requestBytesMax = atMost(accept.requestBytesMax, defaults.accept.requestBytesMax, mostBytes)
+  const { spansPerTraceMax } = defaults.assemble
   return {
     ...settings,
-    accept: { ...accept, requestBytesMax, inFlightBytesMax: Math.max(bodies, requestBytesMax) },
-    assemble: {
-      ...assemble,
-      spansMax,
-      tracesMax: size('assemble.traces_max'),
-      lateBytesMax: size('assemble.late_bytes_max'),
-      spansPerTraceMax: atMost(
-        assemble.spansPerTraceMax,
-        defaults.assemble.spansPerTraceMax,
-        spansMax * GIANT_SPANS_SHARE
-      )
-    },
-    decompose: {
-      ...decompose,
-      inference: {
-        ...decompose.inference,
-        heldBytesMax: size('decompose.inference.held_bytes_max'),
-        piecesMax: size('decompose.inference.pieces_max'),
-        requestsMax: size('decompose.inference.requests_max')
-      }
-    },
-    explain: {
-      ...explain,
-      retainedBytesMax: size('explain.retained_bytes_max'),
-      sketchBytesMax: size('explain.sketch_bytes_max'),
-      historyBytesMax: size('explain.history_bytes_max')
-    }
+    accept: { ...accept, requestBytesMax, inFlightBytesMax: Math.max(accept.inFlightBytesMax, requestBytesMax) },
+    assemble: { ...assemble, spansPerTraceMax: atMost(assemble.spansPerTraceMax, spansPerTraceMax, assemble.spansMax) }
   }
 }
 
-/** A default gives way; what somebody chose stays. */
-function atMost(value: number, byDefault: number, most: number): number {
-  return value === byDefault ? Math.max(1, Math.min(value, Math.floor(most))) : value
+const atMost = (value: number, byDefault: number, most: number): number =>
+  value === byDefault ? Math.min(value, most) : value
+
+interface Excess {
+  readonly chosen: readonly Size[]
+  readonly limitBytes: number
+  readonly roomBytes: number
+  readonly leastBytes: number
+}
+
+function tooLarge(settings: Settings, { chosen, limitBytes, roomBytes, leastBytes }: Excess): Fault {
+  const bytesOf = ({ of, bytesEach }: Size): number => of(settings) * bytesEach
+  const largest = chosen
+    .toSorted((a, b) => bytesOf(b) - bytesOf(a))
+    .map((size) => `${size.key} (${mib(bytesOf(size))} when full)`)
+  const threads = settings.workers > 1 ? ` and ${settings.workers} workers` : ''
+  const room = `memory_limit ${mib(limitBytes)} leaves ${mib(Math.max(0, roomBytes))} for tables beside the process${threads}`
+  const needed = `${mib(leastBytes)} of it for those that have no size in the settings`
+  const advice = largest.length === 0 ? 'raise it' : `raise it, or lower ${largest.join(', ')}`
+  return new Fault('BAD_SETTINGS', `${room}, ${needed}: ${advice}`)
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0)
 }
 
 const mib = (bytes: number): string => `${Math.round(bytes / 1024 ** 2)}MiB`
-
-function tooLarge(settings: Settings, limitBytes: number): string[] {
-  const parts = sizes.map(({ key, of, bytesEach }) => ({ key, bytes: of(settings) * bytesEach }))
-  const bytes = parts.reduce((sum, part) => sum + part.bytes, BASE_BYTES)
-  if (bytes <= limitBytes) return []
-  const largest = parts
-    .toSorted((a, b) => b.bytes - a.bytes)
-    .slice(0, 3)
-    .map((part) => `${part.key} ${mib(part.bytes)}`)
-  return [
-    `the tables, full, come to ${mib(bytes)}, more than memory_limit ${mib(limitBytes)}: before that requests are refused and traces closed early. The largest: ${largest.join(', ')}`
-  ]
-}

@@ -39,7 +39,13 @@ export const settingsSchema = section({
     .union([z.literal('auto'), sizeBytes.refine((bytes) => bytes >= MEMORY_MIN_BYTES, 'expected at least 256MiB')])
     .default('auto')
     .describe(
-      'Memory of the whole process. From 80 % on senders are told to come back later, above 95 % traces are closed early. auto is 75 % of what the container may use, or of the machine. Tables whose sizes are the defaults below are made smaller where they would not fit into it.'
+      'Memory of the whole process. From 80 % on senders are told to come back later, above 95 % traces are closed early. auto is 75 % of what the container may use, or of the machine. Tables whose sizes are the defaults below are made smaller until all of them, full, fit into it; sizes that leave no room for the others are refused at the start.'
+    ),
+  names_bytes_max: sizeBytes
+    .refine((bytes) => bytes >= 1024 ** 2 && bytes <= 1024 ** 3, 'expected 1MiB to 1GiB')
+    .default(72 * 1024 ** 2)
+    .describe(
+      'Memory for names and values of attributes, each kept once: of 96 bytes on average 7,000 for each MiB. What comes when it is full is called __other__. Raise it when tail_names_overflow_total grows.'
     ),
   workers: workersSection,
   log: section({
@@ -99,6 +105,7 @@ export interface Settings {
   /** 1 = everything in the main thread. */
   readonly workers: number
   readonly memoryLimitBytes: number | 'auto'
+  readonly namesBytesMax: number
   readonly log: { readonly level: LogLevel }
   readonly access: AccessSettings
   readonly redaction: RedactionSettings
@@ -123,6 +130,7 @@ export function loadSettings(text: string, fileName: string, env: Environment): 
     insecure: checked.insecure,
     workers: workersFrom(checked.workers, checked.durability === 'off' ? availableParallelism() : 1),
     memoryLimitBytes: checked.memory_limit,
+    namesBytesMax: checked.names_bytes_max,
     log: checked.log,
     access: accessSettings(checked.access),
     redaction: redactionSettings(checked.redaction),

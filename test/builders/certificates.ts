@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign, X509Certificate, type KeyObject } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 
 /**
@@ -14,6 +14,8 @@ export interface Authority {
   /** PEM. */
   readonly cert: string
   readonly issue: (wanted: Wanted) => Identity
+  /** A list of those that it takes back, PEM; it ends a day after it was made, or when it is said. */
+  readonly revoke: (identities: readonly Identity[], nextUpdate?: Date) => string
 }
 
 export interface Wanted {
@@ -23,6 +25,7 @@ export interface Wanted {
   readonly notAfter?: Date
 }
 
+const HOUR_MS = 3_600_000
 const SEQUENCE = 0x30
 const SET = 0x31
 const INTEGER = 0x02
@@ -61,6 +64,17 @@ export function createAuthority(name: string): Authority {
         }),
         key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
       }
+    },
+    revoke(identities, nextUpdate = new Date(Date.now() + 24 * HOUR_MS)) {
+      const madeAt = time(new Date(nextUpdate.getTime() - 48 * HOUR_MS))
+      const entries = identities.map((identity) => {
+        const serial = Buffer.from(new X509Certificate(identity.cert).serialNumber, 'hex')
+        return der(SEQUENCE, der(INTEGER, serial), madeAt)
+      })
+      const revoked = entries.length === 0 ? [] : [der(SEQUENCE, ...entries)]
+      const version2 = der(INTEGER, Buffer.from([1]))
+      const list = der(SEQUENCE, version2, ecdsaWithSha256, commonName(name), madeAt, time(nextUpdate), ...revoked)
+      return pem('X509 CRL', withSignature(list, privateKey))
     }
   }
 }
@@ -79,8 +93,7 @@ interface Unsigned {
 }
 
 function signed({ subject, issuer, publicKey, signer, extensions, notAfter }: Unsigned): string {
-  const hour = 3_600_000
-  const validity = [new Date(Date.now() - 24 * hour), notAfter ?? new Date(Date.now() + 24 * hour)]
+  const validity = [new Date(Date.now() - 24 * HOUR_MS), notAfter ?? new Date(Date.now() + 24 * HOUR_MS)]
   const body = der(
     SEQUENCE,
     der(context(0), der(INTEGER, Buffer.from([2]))),
@@ -92,9 +105,16 @@ function signed({ subject, issuer, publicKey, signer, extensions, notAfter }: Un
     publicKey.export({ type: 'spki', format: 'der' }),
     ...(extensions.length === 0 ? [] : [der(context(3), der(SEQUENCE, ...extensions))])
   )
-  const whole = der(SEQUENCE, body, ecdsaWithSha256, der(BITS, Buffer.from([0]), sign('sha256', body, signer)))
-  const lines = whole.toString('base64').match(/.{1,64}/g) ?? []
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
+  return pem('CERTIFICATE', withSignature(body, signer))
+}
+
+function withSignature(body: Buffer, signer: KeyObject): Buffer {
+  return der(SEQUENCE, body, ecdsaWithSha256, der(BITS, Buffer.from([0]), sign('sha256', body, signer)))
+}
+
+function pem(label: string, bytes: Buffer): string {
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? []
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }
 
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {

@@ -47,6 +47,16 @@ export function parsePrometheusText(text: string): Exposition {
   return { samples, sum: (name, labels = {}) => sumOf(samples, name, labels) }
 }
 
+/** What counters counted between two scrapes; everything else as it is at the later one. */
+export function increase(later: Exposition, earlier: Exposition): Exposition {
+  const identity = ({ name, labels }: Sample): string => JSON.stringify([name, Object.entries(labels).toSorted()])
+  const before = new Map(earlier.samples.map((sample) => [identity(sample), sample.value]))
+  const samples = later.samples.map((sample) =>
+    sample.name.endsWith('_total') ? { ...sample, value: sample.value - (before.get(identity(sample)) ?? 0) } : sample
+  )
+  return { samples, sum: (name, labels = {}) => sumOf(samples, name, labels) }
+}
+
 function sumOf(samples: readonly Sample[], name: string, labels: Readonly<Record<string, string>>): number {
   const wanted = Object.entries(labels)
   let sum = 0

@@ -3,10 +3,10 @@ import { durabilityCounters } from '../../src/durability/counters.ts'
 import { exposeCounters } from '../../src/expose/counters.ts'
 import { createProcessMetrics } from '../../src/expose/process-metrics.ts'
 import { series } from '../../src/expose/series.ts'
-import { queueCounters } from '../../src/forward/counters.ts'
+import { forwarderCounters, queueCounters } from '../../src/forward/counters.ts'
 import { buildPipeline } from '../../src/pipeline.ts'
-import { serveCounters } from '../../src/programs/serve.ts'
 import { watchCounters } from '../../src/programs/serve/memory-watch.ts'
+import { serveCounters } from '../../src/programs/serve/reload.ts'
 import { createCounters } from '../../src/runtime/counters.ts'
 import { loadSettings } from '../../src/settings/settings.ts'
 
@@ -41,9 +41,8 @@ export async function seriesCatalogue(): Promise<SeriesCatalogue> {
     seed: 1
   })
   const onDisk = queueCounters(['backend'])
-  const tables = [acceptCounters, durabilityCounters, exposeCounters, onDisk, serveCounters, watchCounters].map(
-    (table) => createCounters(table)
-  )
+  const service = [acceptCounters, durabilityCounters, exposeCounters, serveCounters, watchCounters]
+  const tables = [...service, forwarderCounters, onDisk].map((table) => createCounters(table))
   for (const counters of [...pipeline.sources.counters, ...tables]) {
     const samples = counters.samples()
     for (const { name, label } of samples) {

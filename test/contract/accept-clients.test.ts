@@ -17,9 +17,11 @@ import { readStatus } from '../unit/accept/status-oracle.ts'
 const PROTOBUF = { 'content-type': 'application/x-protobuf' }
 const body = Buffer.from('a body')
 const unlimited = { requestsPerSecond: Infinity, bytesPerSecond: Infinity, burstMs: 1_000, clientsMax: 100 }
-const guard = createGuard(accessSettings(accessSection.parse({})), () =>
-  readCredentials('shop: token-of-the-shop-1\ncart: token-of-the-cart-1', 'tokens', ['send'])
-)
+const credentials = readCredentials('shop: token-of-the-shop-1\ncart: token-of-the-cart-1', 'tokens', ['send'])
+const guard = createGuard(accessSettings(accessSection.parse({})), {
+  credentials: () => credentials,
+  guess: () => undefined
+})
 const bearer = (name: string): Record<string, string> => ({ authorization: `Bearer token-of-the-${name}-1` })
 
 let harness: Harness
@@ -41,6 +43,24 @@ test('beyond its requests a client is told when to come back, by each protocol i
   const later = harness.nowMs() + 2_000
   harness.nowMs = () => later
   expect((await sendHttp1({ port, headers: PROTOBUF, body })).status).toBe(200)
+})
+
+test('who guesses too often is told when to come back, by each protocol in its words, and who is right is not', async () => {
+  const guessing = createGuard(accessSettings(accessSection.parse({})), {
+    credentials: () => credentials,
+    guess: () => 2_000
+  })
+  harness = await startAcceptor({}, { guard: guessing })
+  const { httpPort: port } = harness
+  const http = await sendHttp1({ port, headers: { ...PROTOBUF, ...bearer('thief') }, body })
+  expect([http.status, http.headers['retry-after']]).toEqual([429, '3'])
+  expect(readStatus(http.body, 'application/x-protobuf')).toMatchObject({ code: 8, retryMs: 2500 })
+  const grpc = await sendGrpc({ port, headers: bearer('thief'), body: grpcMessage(body) })
+  expect(grpc.trailers['grpc-status']).toBe('8')
+  const details = Buffer.from(String(grpc.trailers['grpc-status-details-bin']), 'base64')
+  expect(readStatus(details, 'application/x-protobuf').retryMs).toBe(2500)
+  expect(harness.refused('too_many_failures')).toBe(2)
+  expect((await sendHttp1({ port, headers: { ...PROTOBUF, ...bearer('shop') }, body })).status).toBe(200)
 })
 
 test('bytes count after decompression', async () => {

@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals'
+import { connect as http2Connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:net'
 import { constants, createGzip, gzipSync } from 'node:zlib'
+import { cutReasons } from '../../src/accept/counters.ts'
 import { sendGrpc, sendHttp1, sendRaw, startAcceptor, until, type Harness } from '../unit/accept/acceptor-under-test.ts'
 import {
   dataFrames,
@@ -12,6 +14,7 @@ import {
   grpcMessage,
   PREFACE,
   rawHttp2,
+  tracesMethod,
   type Frame
 } from '../builders/raw-http2.ts'
 import { readStatus } from '../unit/accept/status-oracle.ts'
@@ -264,6 +267,50 @@ test('streams that are reset as soon as they open leave nothing behind', async (
   socket.destroy()
   await expectStillServing()
 })
+
+test('a connection that speaks neither HTTP/1 nor HTTP/2 is closed without a word, and counted', async () => {
+  harness = await startAcceptor()
+  const unknown = cutReasons.indexOf('unknown_protocol')
+  const clientHello = Buffer.from([22, 3, 1, 0, 100, 1, 0, 0])
+  for (const start of [
+    clientHello,
+    'HELO example.org\r\n',
+    'INVALID CONNECTION PREFACE\r\n\r\n',
+    'get / HTTP/1.1\r\n\r\n'
+  ]) {
+    expect(await sendRaw(harness.grpcPort, start)).toHaveLength(0)
+  }
+  expect(harness.counters.get('tail_ingest_connections_cut_total', unknown)).toBe(4)
+  await expectStillServing()
+})
+
+test('a session is not ended for calls that it was refused, however many', async () => {
+  harness = await startAcceptor({ requestBytesMax: 64 * KIB })
+  const session = http2Connect(`http://127.0.0.1:${harness.grpcPort}`)
+  const huge = grpcMessage(Buffer.alloc(128 * KIB))
+  for (let call = 0; call < 400; call++) {
+    expect(await exportOn(session, huge)).toBe('8')
+  }
+  expect(await exportOn(session, grpcMessage(body))).toBe('0')
+  session.close()
+})
+
+/** Gives grpc-status. */
+function exportOn(session: ClientHttp2Session, message: Buffer): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ':method': 'POST', ':path': tracesMethod, 'content-type': 'application/grpc' })
+    let status: unknown
+    const note = (headers: IncomingHttpHeaders): void => {
+      status ??= headers['grpc-status']
+    }
+    stream.on('response', note).on('trailers', note).on('error', reject)
+    stream.on('close', () => {
+      resolve(status)
+    })
+    stream.resume()
+    stream.end(message)
+  })
+}
 
 test('bytes that are no HTTP/2 after the preface end the connection and nothing else', async () => {
   harness = await startAcceptor()

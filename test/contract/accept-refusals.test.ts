@@ -414,7 +414,7 @@ test('a mistake of ours is logged once in ten seconds and counted each time', as
 })
 
 const brokenRequests: readonly (readonly [string, string, number, number])[] = [
-  ['words that are no HTTP', 'HELO example.org\r\n\r\n', 400, 3],
+  ['a method and words that are no HTTP', 'GET up, stand up\r\n\r\n', 400, 3],
   ['a header without a colon', 'POST /v1/traces HTTP/1.1\r\nHost x\r\n\r\n', 400, 3],
   [
     'a Content-Length beside chunks',

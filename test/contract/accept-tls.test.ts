@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { request as httpsRequest } from 'node:https'
 import { connect as http2Connect, type ClientHttp2Stream } from 'node:http2'
 import { connect as netConnect } from 'node:net'
@@ -229,17 +230,84 @@ test('a certificate file that is gone keeps the old one', async () => {
   expect(await post()).toBe(200)
 })
 
-test('a session begun under an authority that is no longer trusted cannot be resumed', async () => {
-  await startMutual()
+test('a certificate that its authority takes back is refused from the next look on, a session begun with it too', async () => {
+  const [lost, shop] = [authority.issue({ commonName: 'lost' }), authority.issue({ commonName: 'shop' })]
+  folder.write('crl.pem', authority.revoke([]))
+  await startMutual({ client_crl_file: folder.path('crl.pem') })
+  const session = await sessionOf(lost)
+  expect(await post({ ...lost, session })).toBe(200)
+  folder.write('crl.pem', authority.revoke([lost]))
+  await access.look()
+  expect(await post(lost)).not.toBe(200)
+  expect(await post({ ...lost, session })).not.toBe(200)
+  expect(await post(shop)).toBe(200)
+  await until(() => access.handshakes('client_certificate') === 2)
+})
+
+test('an optional certificate that was taken back counts as none', async () => {
+  const lost = authority.issue({ commonName: 'lost' })
+  folder.write('crl.pem', authority.revoke([lost]))
+  const files = { cert_file: folder.path('tls.crt'), key_file: folder.path('tls.key') }
+  const client = { client_ca_file: folder.path('ca.crt'), client_certificate: 'optional' as const }
+  access = await accessUnderTest({
+    tls: { ...files, ...client, client_crl_file: folder.path('crl.pem') },
+    access: { credentials: [{ certificates: ['*'], may: ['send'] }] }
+  })
+  harness = await startAcceptor({}, { guard: access.guard, tls: access.otlp })
+  expect(await post(lost)).toBe(401)
+  expect(await post(authority.issue({ commonName: 'shop' }))).toBe(200)
+})
+
+test('a list that has expired lets nobody in, and one that is none is refused', async () => {
   const shop = authority.issue({ commonName: 'shop' })
-  const session = await new Promise<Buffer>((resolve, reject) => {
-    const socket = connect({ port: harness.httpPort, host: '127.0.0.1', ca: authority.cert, ...shop })
+  folder.write('crl.pem', authority.revoke([], new Date(Date.now() - 60_000)))
+  await startMutual({ client_crl_file: folder.path('crl.pem') })
+  expect(await post(shop)).not.toBe(200)
+  folder.write('crl.pem', authority.revoke([]))
+  await access.look()
+  expect(await post(shop)).toBe(200)
+  folder.write('crl.pem', 'no list')
+  await access.look()
+  expect(access.reloads('refused')).toBe(1)
+  expect(JSON.stringify(access.logged.at(-1)?.fields)).toContain('crl.pem')
+  expect(await post(shop)).toBe(200)
+})
+
+test('a key with a passphrase is opened with what its file says, which is never told', async () => {
+  const passphrase = 'correct horse battery staple'
+  const encrypted = createPrivateKey(first.key).export({
+    ...{ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc' },
+    passphrase
+  })
+  folder.write('tls.key', encrypted.toString())
+  folder.write('passphrase', `${passphrase}\n`)
+  await start({ key_passphrase_file: folder.path('passphrase') })
+  expect(await post()).toBe(200)
+  folder.write('passphrase', `${passphrase} no more`)
+  await access.look()
+  expect(access.reloads('refused')).toBe(1)
+  expect(await post()).toBe(200)
+  expect(JSON.stringify(access.logged)).toContain('tls.key')
+  expect(JSON.stringify(access.logged)).not.toContain(passphrase)
+  await expect(start()).rejects.toThrow(/tls\.key: /)
+})
+
+/** Of a connection that was made with this certificate, for another to resume. */
+function sessionOf(identity: Identity): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port: harness.httpPort, host: '127.0.0.1', ca: authority.cert, ...identity })
     socket.on('session', (ticket: Buffer) => {
       resolve(ticket)
       socket.destroy()
     })
     socket.on('error', reject)
   })
+}
+
+test('a session begun under an authority that is no longer trusted cannot be resumed', async () => {
+  await startMutual()
+  const shop = authority.issue({ commonName: 'shop' })
+  const session = await sessionOf(shop)
   expect(await post({ ...shop, session })).toBe(200)
   folder.write('ca.crt', stranger.cert)
   await access.look()

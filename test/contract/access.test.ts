@@ -133,3 +133,18 @@ test('a token that is taken out of its file is refused from then on, a new one h
   folder.write('send', `the-send: ${SENDER}`)
   await access.look()
 })
+
+// Last, because it leaves nothing for others to guess.
+test('sixty guesses a minute are heard, on either port; then senders and readers that are wrong are told to wait', async () => {
+  const guess = { ...PROTOBUF, ...bearer('not-a-token-of-anybody') }
+  const send = () => sendHttp1({ port: harness.httpPort, headers: guess, body })
+  const statuses: number[] = []
+  while (statuses.at(-1) !== 429 && statuses.length < 200) statuses.push((await send()).status)
+  expect(new Set(statuses.slice(0, -1))).toEqual(new Set([401]))
+  const read = await metrics.exposer.app.inject({ url: '/metrics', headers: guess })
+  expect(read.statusCode).toBe(429)
+  expect(Number(read.headers['retry-after'])).toBeGreaterThan(0)
+  expect((await sendHttp1({ port: harness.httpPort, headers: { ...PROTOBUF, ...bearer(SENDER) }, body })).status).toBe(
+    200
+  )
+})

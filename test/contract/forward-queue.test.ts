@@ -59,6 +59,7 @@ async function begin(settings: Settings, disks: Disks, clock: { nowMs: number })
     log,
     queues: {
       syncEveryMs: 0,
+      waitingBytesMax: 1e6,
       folders: { open: () => Promise.resolve(disks.queue.folder), besides: () => Promise.resolve([]) }
     }
   })

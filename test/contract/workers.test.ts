@@ -15,8 +15,11 @@ assemble: {late_window: 1m}
 budgets: [{service: gateway, p99: 30ms}]
 `
 
+/** What goes on beside the traffic, once before each bunch of bodies and, when there are none any more, once a second. */
+type Meanwhile = (pipeline: Pipeline, turn: number) => void
+
 /** What a service with so many workers says after the same traffic, by a clock of its own. */
-async function played(workers: number, seed: number): Promise<unknown> {
+async function played(workers: number, seed: number, meanwhile: Meanwhile = () => undefined): Promise<Said> {
   let nowMs = START_MS
   const failures: unknown[] = []
   const log = { error: (fields: object) => failures.push(fields) }
@@ -28,11 +31,16 @@ async function played(workers: number, seed: number): Promise<unknown> {
   }
   await tick(0)
   const random = createRandom(seed)
+  let turn = 0
   for (const bodies of bunches([...shopRequests({ traces: 900, seed })], random)) {
+    meanwhile(pipeline, turn++)
     for (const body of bodies) send(pipeline, body, random)
     await tick(500)
   }
-  for (let second = 0; second < 90; second++) await tick(1_000)
+  for (let second = 0; second < 90; second++) {
+    meanwhile(pipeline, turn++)
+    await tick(1_000)
+  }
   await pipeline.shutdown(nowMs)
   expect(failures).toEqual([])
   return said(pipeline)
@@ -55,7 +63,13 @@ function send({ accept }: Pipeline, request: ShopRequest, random: () => number):
   else accept.traces(requestProtobuf(request), 'protobuf')
 }
 
-function said({ sources, names }: Pipeline): unknown {
+interface Said {
+  readonly counters: Readonly<Record<string, number>>
+  readonly operations: ReturnType<Pipeline['sources']['operations']>
+  readonly [what: string]: unknown
+}
+
+function said({ sources, names }: Pipeline): Said {
   const counted = new Map<string, number>()
   for (const { name, labelValue, value } of sources.counters.flatMap((of) => of.samples())) {
     if (name.startsWith('tail_shard_')) continue
@@ -89,6 +103,74 @@ test.each([1, 2])('one, two and three workers say the same (seed %i)', async (se
   expect(await played(2, seed)).toEqual(one)
   expect(await played(3, seed)).toEqual(one)
 })
+
+const PASSING = 20
+/** Turns between one change and the next. */
+const TURNS = 6
+
+// Scenario: in the middle of the traffic the settings are read again, with other rules and budgets; later with the first ones again.
+// Guarantees: what changes, changes for the same spans whatever the number of workers.
+test('one, two and three workers are told of new rules and budgets alike', async () => {
+  const reload = ({ setRules, setBudgets }: Pipeline, text: string): void => {
+    const { decompose, explain } = loadSettings(text, 'test', {})
+    setRules(decompose.rules)
+    setBudgets(explain.budgets)
+  }
+  const changed = `
+rules: [{name: pool, span: pool.acquire, phase: allocator}]
+budgets: [{service: pricing, p99: 20ms}]
+`
+  const meanwhile: Meanwhile = (pipeline, turn) => {
+    if (turn === TURNS) reload(pipeline, changed)
+    if (turn === 10 * TURNS) reload(pipeline, settings(1))
+  }
+  const one = await played(1, 1, meanwhile)
+  expect(one).not.toEqual(await played(1, 1))
+  expect(await played(2, 1, meanwhile)).toEqual(one)
+  expect(await played(3, 1, meanwhile)).toEqual(one)
+})
+
+// Scenario: traces with names that never come again pass by, and names are swept several times while traces are open.
+// Guarantees: what is still needed keeps its name in every thread, the rest is given back, and all workers say the same.
+test('one, two and three workers keep the names they need when the others are swept', async () => {
+  const swept = async (workers: number, sweeps: boolean): Promise<{ said: Said; bytes: number }> => {
+    let bytes = NaN
+    const said = await played(workers, 1, (pipeline, turn) => {
+      if (turn < PASSING) pipeline.accept.traces(requestProtobuf(passing(turn)), 'protobuf')
+      if (sweeps && turn % TURNS === 0) pipeline.trim()
+      bytes = pipeline.sources.memory()['strings'] ?? NaN
+    })
+    return { said, bytes }
+  }
+  const unswept = await swept(1, false)
+  const one = await swept(1, true)
+  expect(one.said).toEqual(unswept.said)
+  expect(one.bytes).toBeLessThan(0.6 * unswept.bytes)
+  for (const workers of [2, 3]) {
+    const several = await swept(workers, true)
+    expect(several.said).toEqual(one.said)
+    expect(several.bytes).toBeLessThan(0.6 * unswept.bytes)
+  }
+})
+
+/** One trace of many names, all of this turn alone. */
+function passing(turn: number): ShopRequest {
+  const id = (digits: number, number: number): string => (turn * 10_000 + number + 1).toString(16).padStart(digits, '0')
+  const startNs = BigInt(START_MS) * 1_000_000n
+  const spans = Array.from({ length: 1_500 }, (_, i) => ({
+    traceId: id(32, 0),
+    spanId: id(16, i),
+    ...(i > 0 && { parentSpanId: id(16, 0) }),
+    name: i === 0 ? 'passing' : `step ${letters(turn)} ${letters(i)} that never comes again`,
+    kind: i === 0 ? 2 : 1,
+    startTimeUnixNano: String(startNs),
+    endTimeUnixNano: String(startNs + (i === 0 ? 5_000_000n : 1_000n))
+  }))
+  return { service: 'passing', spans }
+}
+
+const letters = (number: number): string =>
+  number.toString(26).replace(/[0-9]/g, (digit) => 'qrstuvwxyz'.charAt(Number(digit)))
 
 // Scenario: bodies that only the decoder can share out come faster than the workers take them.
 // Guarantees: when a worker has too much before it, the sender is told to come back, and nothing of that body is taken.

@@ -89,9 +89,12 @@ const loads: readonly Load[] = [
   }
 ]
 
-test.each(loads)('$name: the parts add up to the resident memory within 15 %', async ({ settings, send }) => {
+const allLoads = [1, 2].flatMap((workers) => loads.map((load) => ({ ...load, workers })))
+
+test.each(allLoads)('workers: $workers, $name: parts are RSS within 15 %', async ({ workers, settings, send }) => {
   const service = await startService({
     ...settings,
+    workers,
     expose: { zero_first: '0s' },
     shutdown: { last_scrape_wait: '0s' }
   })

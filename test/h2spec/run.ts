@@ -42,15 +42,6 @@ async function casesOf(program: string, port: number, folder: string): Promise<M
   return readReport(readFileSync(report, 'utf8'))
 }
 
-/**
- * RFC 9113, 3.4: who does not begin with the preface is not using HTTP/2. Here it may be HTTP/1, and is answered as that before
- * the connection is closed, where h2spec reads frames.
- */
-const speaksHttp1 = {
-  name: 'http2/3.5: Sends invalid connection preface',
-  failure: 'the frame header looked like an HTTP/1.1 header'
-}
-
 /** What Node makes of HTTP/2 by itself. */
 async function bareServer(): Promise<{ port: number; close: () => void }> {
   const server = createServer()
@@ -81,8 +72,6 @@ async function main(): Promise<void> {
     for (const [name, failure] of ours) {
       if (failure === undefined) tally.pass(name)
       else if (ofNode.get(name) !== undefined) tally.pass(`${name} (fails, as Node itself does: ${failure})`)
-      else if (name === speaksHttp1.name && failure.includes(speaksHttp1.failure))
-        tally.pass(`${name} (is HTTP/1 here)`)
       else tally.fail(name, failure)
     }
     tally.equal('exit code after SIGTERM', await service.stop(), 0)

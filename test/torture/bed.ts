@@ -13,7 +13,7 @@ import { watchVitals } from './vitals.ts'
 /** What every scenario's service is set to, so that waiting is short and counters are shown as they are. */
 const baseSettings: SettingsFile = { assemble: { quiet_time: '1s' }, expose: { zero_first: '0s' } }
 
-const SETTLED_MS_MAX = 30_000
+const SETTLED_MS_MAX = 60_000
 
 /** A bed with what only its maker may do. */
 export interface MadeBed extends Bed {
@@ -57,7 +57,7 @@ export async function makeBed(scenario: Scenario, short: boolean, tally: Tally):
     vitals: vitals.read,
     pick: (inShort, inWhole) => (short ? inShort : inWhole),
     settled: () =>
-      scrapeUntil(service, settledSince(ledger, limitsOf(scenario).countedTogether), { forMs: SETTLED_MS_MAX }),
+      scrapeUntil(service, settledSince(ledger, limitsOf(scenario, short).countedTogether), { forMs: SETTLED_MS_MAX }),
     async kill() {
       vitals.watch(undefined)
       await service.kill()

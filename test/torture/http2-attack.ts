@@ -7,7 +7,7 @@ export interface AttackFacts {
   readonly frames: number
   /** Connections that the service ended, by the last code it gave; 'none' where it just closed. */
   readonly ended: Readonly<Record<string, number>>
-  /** Connections still open when the attack ended. */
+  /** Connections that the service had not ended when they were watched no longer. */
   readonly left: number
 }
 
@@ -21,10 +21,18 @@ export interface Attack {
 const RECONNECT_MS = 20
 const HOLD_LOOK_MS = 100
 
+interface AttackPlan {
+  readonly connections: number
+  readonly forMs: number
+  /** How long after that a connection is still watched, until the service has ended it; none = it is closed at once. */
+  readonly endsWithinMs?: number
+  readonly make: () => Attack
+}
+
 /** The same on so many connections at once, for so long; one that the service ends is opened anew. */
 export async function attack(
   bed: Bed,
-  { connections, forMs, make }: { connections: number; forMs: number; make: () => Attack }
+  { connections, forMs, endsWithinMs = 0, make }: AttackPlan
 ): Promise<AttackFacts> {
   const endMs = performance.now() + forMs
   const ended: Record<string, number> = {}
@@ -40,6 +48,7 @@ export async function attack(
         }
         facts.connections += 1
         facts.frames += await pour(connection, plan, endMs)
+        while (connection.isOpen() && performance.now() < endMs + endsWithinMs) await pause(HOLD_LOOK_MS)
         if (connection.isOpen()) {
           facts.left += 1
         } else {
@@ -54,9 +63,10 @@ export async function attack(
   return { ...facts, ended }
 }
 
+/** What was opened is attacked once at least, or its end would be waited for in vain. */
 async function pour(connection: RawConnection, plan: Attack, endMs: number): Promise<number> {
   let frames = 0
-  for (let turn = 0; performance.now() < endMs && connection.isOpen(); turn++) {
+  for (let turn = 0; (turn === 0 || performance.now() < endMs) && connection.isOpen(); turn++) {
     const piece = plan.next(turn, connection)
     if (piece === undefined) {
       await pause(HOLD_LOOK_MS)

@@ -8,6 +8,8 @@ const ATTACH_MS_MAX = 10_000
 const LOOK_EVERY_MS = 20
 
 interface ProtocolMessage {
+  /** Of an answer, that of the question. */
+  readonly id?: number
   readonly method?: string
   readonly params?: { readonly sessionId: string; readonly workerInfo?: { readonly url: string } }
 }
@@ -16,18 +18,23 @@ interface ProtocolMessage {
 export interface Inspector {
   /** Evaluates it in the thread of a shard, the one that has run for longest, and does not wait for it. */
   readonly inOldestShard: (expression: string) => Promise<void>
+  /** All of the main thread's, before it resolves. */
+  readonly collectGarbage: () => Promise<void>
   readonly close: () => void
 }
 
 export async function inspect(output: string): Promise<Inspector> {
   const socket = new WebSocket(ADDRESS.exec(output)?.[1] ?? '')
   const shards: string[] = []
+  const asked = new Map<number, () => void>()
   let sent = 0
   const send = (method: string, params: object): void => {
     socket.send(JSON.stringify({ id: (sent += 1), method, params }))
   }
   socket.addEventListener('message', ({ data }) => {
-    const { method, params } = JSON.parse(String(data)) as ProtocolMessage
+    const { id = 0, method, params } = JSON.parse(String(data)) as ProtocolMessage
+    asked.get(id)?.()
+    asked.delete(id)
     const { sessionId = '', workerInfo } = params ?? {}
     if (method === 'NodeWorker.attachedToWorker' && workerInfo?.url.endsWith('/pipeline/worker.ts') === true) {
       shards.push(sessionId)
@@ -49,6 +56,11 @@ export async function inspect(output: string): Promise<Inspector> {
       const message = JSON.stringify({ id: (sent += 1), method: 'Runtime.evaluate', params: { expression } })
       send('NodeWorker.sendMessageToWorker', { sessionId: shards[0], message })
     },
+    collectGarbage: () =>
+      new Promise((resolve) => {
+        send('HeapProfiler.collectGarbage', {})
+        asked.set(sent, resolve)
+      }),
     close() {
       socket.close()
     }

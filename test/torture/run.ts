@@ -30,7 +30,7 @@ async function readScenarios(): Promise<Scenario[]> {
 async function runScenario(scenario: Scenario, short: boolean, tally: Tally): Promise<Row> {
   const startedMs = performance.now()
   console.log(`--- ${scenario.name}: ${scenario.thrown}`)
-  const limits = limitsOf(scenario)
+  const limits = limitsOf(scenario, short)
   const before = tally.counts()
   const happened: string[] = []
   let bed: MadeBed | undefined

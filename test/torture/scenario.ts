@@ -97,4 +97,10 @@ export function defineScenario<Facts>(scenario: Scenario<Facts>): Scenario {
   return scenario as Scenario
 }
 
-export const limitsOf = (scenario: Scenario): Limits => ({ ...defaultLimits, ...scenario.limits })
+/** The short form runs where others take the processor too: there answers must come, and how soon is for the whole form. */
+const shortAnswerMsMax = 20_000
+
+export function limitsOf(scenario: Scenario, short: boolean): Limits {
+  const limits = { ...defaultLimits, ...scenario.limits }
+  return short ? { ...limits, healthMsMax: shortAnswerMsMax, metricsP99MsMax: shortAnswerMsMax } : limits
+}

@@ -102,7 +102,9 @@ export function createKeyTable({ rowsMax, memory, clear }: KeyTableOptions): Key
     },
     key: (row, part) => keys[row * PARTS + part] as number,
     touch(row) {
-      lastUse[row] = cell(Cell.age)
+      // A line that nobody writes stays in the caches of all threads.
+      const age = cell(Cell.age)
+      if (lastUse[row] !== age) lastUse[row] = age
     },
     trim(move) {
       const age = (cells[Cell.age] = cell(Cell.age) + 1)

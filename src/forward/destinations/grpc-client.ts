@@ -13,10 +13,15 @@ const PREFIX_BYTES = 5
 export function createGrpcClient({ endpoint, timeoutMs }: DestinationSettings, { headers, tls }: ClientTools): Client {
   const { origin } = new URL(endpoint)
   let session: ClientHttp2Session | undefined
+  let secrets = tls()
 
   function connected(): ClientHttp2Session {
+    const now = tls()
+    // New files mean a new connection; calls under way end on theirs.
+    if (now !== secrets) session?.close()
+    secrets = now
     if (session !== undefined && !session.closed && !session.destroyed) return session
-    const made = connect(origin, { ...tls, settings: { enablePush: false } })
+    const made = connect(origin, { ...secrets, settings: { enablePush: false } })
     session = made
     // Its streams tell what went wrong; a connection that is to end takes no new ones.
     made.on('error', () => undefined)

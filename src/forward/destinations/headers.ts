@@ -4,7 +4,7 @@ import { type DestinationSettings } from '../settings.ts'
 
 const FILE_BYTES_MAX = 64 * 1024
 /** Files are looked at again this often. */
-const LOOK_EVERY_MS = 5_000
+export const FILES_EVERY_MS = 5_000
 
 /** Headers of requests to a destination; those from files are read again when the file changes. */
 export type ReadHeaders = () => Readonly<Record<string, string>>
@@ -27,7 +27,7 @@ export function createHeaders(
 
   return () => {
     const now = nowMs()
-    if (files.length === 0 || Math.abs(now - lookedMs) < LOOK_EVERY_MS) return values
+    if (files.length === 0 || Math.abs(now - lookedMs) < FILES_EVERY_MS) return values
     lookedMs = now
     for (const [header, file] of files) {
       try {

@@ -1,12 +1,13 @@
 import { Agent as HttpAgent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { type Socket } from 'node:net'
 import { urlToHttpOptions } from 'node:url'
 import { Fault } from '../../runtime/fault.ts'
 import { type DestinationSettings } from '../settings.ts'
 import { type Answer, httpAnswer, later } from './answer.ts'
 import { type Client } from './destination.ts'
 import { type ReadHeaders } from './headers.ts'
-import { type TlsOptions } from './tls.ts'
+import { type ReadTls } from './tls.ts'
 
 /** More of an answer is not read. */
 export const ANSWER_BYTES_MAX = 64 * 1024
@@ -14,7 +15,7 @@ const DEFAULT_PATH = '/v1/traces'
 
 export interface ClientTools {
   readonly headers: ReadHeaders
-  readonly tls: TlsOptions
+  readonly tls: ReadTls
   readonly nowMs: () => number
 }
 
@@ -27,15 +28,31 @@ export function createHttpClient(
   if (url.pathname === '/') url.pathname = DEFAULT_PATH
   const isSecure = url.protocol === 'https:'
   const options = { keepAlive: true, maxSockets: concurrency }
-  const agent = isSecure ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options)
+  let secrets = tls()
+  let agent = createAgent()
   const request = isSecure ? httpsRequest : httpRequest
   const target = urlToHttpOptions(url)
+
+  function createAgent(): HttpAgent {
+    return isSecure ? new HttpsAgent({ ...options, ...secrets }) : new HttpAgent(options)
+  }
+
+  /** New files mean new connections; requests under way end on theirs. */
+  function currentAgent(): HttpAgent {
+    const now = tls()
+    if (now === secrets) return agent
+    secrets = now
+    for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy()
+    agent.on('free', (socket: Socket) => socket.destroy())
+    agent = createAgent()
+    return agent
+  }
 
   function send(body: Buffer, gzipped: boolean): Promise<Answer> {
     return new Promise((resolve) => {
       const outgoing = request({
         ...target,
-        agent,
+        agent: currentAgent(),
         method: 'POST',
         signal: AbortSignal.timeout(timeoutMs),
         headers: {

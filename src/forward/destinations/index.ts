@@ -12,7 +12,7 @@ import { createKeptQueue, type QueueEvent } from './kept-queue.ts'
 import { createMemoryQueue } from './memory-queue.ts'
 import { type Parcel } from './parcel-queue.ts'
 import { type QueueFolders } from './queue-folders.ts'
-import { tlsOptions } from './tls.ts'
+import { createTls } from './tls.ts'
 
 /** Everybody that spans go on to. */
 export interface Destinations {
@@ -34,7 +34,8 @@ export interface DestinationsTools extends Omit<DestinationTools, 'client' | 'cr
   /** Everybody who wanted these bytes has taken them; nobody reads them any more. */
   readonly delivered: (bytes: Buffer) => void
   /** Where queues lie on disk; undefined = they are in memory. */
-  readonly queues?: { readonly folders: QueueFolders; readonly syncEveryMs: number } | undefined
+  readonly queues?:
+    { readonly folders: QueueFolders; readonly syncEveryMs: number; readonly waitingBytesMax: number } | undefined
 }
 
 /** How often it is looked at whether all is delivered. */
@@ -57,6 +58,7 @@ export function createDestinations(settings: readonly DestinationSettings[], too
         ...queueTools,
         delivered,
         syncEveryMs: queues.syncEveryMs,
+        waitingBytesMax: queues.waitingBytesMax,
         openFolder: () => queues.folders.open(destination.name),
         happened(event, number) {
           counters.add(counterOf[event], number, place)
@@ -110,7 +112,7 @@ function createOne(
   createQueue: DestinationTools['createQueue']
 ): Destination {
   const { nowMs } = tools
-  const clientTools = { headers: createHeaders(settings, nowMs), tls: tlsOptions(settings), nowMs }
+  const clientTools = { headers: createHeaders(settings, nowMs), tls: createTls(settings, tools), nowMs }
   const create = settings.protocol === 'grpc' ? createGrpcClient : createHttpClient
   return createDestination(settings, { ...tools, createQueue, client: create(settings, clientTools) })
 }

@@ -9,6 +9,8 @@ export interface KeptQueueTools extends ParcelQueueTools {
   readonly openFolder: () => Promise<Folder>
   /** As for a disk queue. */
   readonly syncEveryMs: number
+  /** Of parcels on their way to the disk at once; more wait in memory only. */
+  readonly waitingBytesMax: number
   readonly nowMs: () => number
   readonly happened: (event: QueueEvent, number: number) => void
   readonly log: {
@@ -24,8 +26,6 @@ const MIB = 1024 ** 2
 /** What is delivered frees the disk by whole files. */
 const SEGMENTS_A_QUEUE = 8
 const SEGMENT_BYTES = { min: MIB / 16, max: 16 * MIB } as const
-/** Parcels on their way to the disk at once; more wait in memory only. */
-const ARRIVING_BYTES_MAX = 64 * MIB
 /** What was delivered is written down this often: a crash in between repeats it. */
 const ACK_EVERY_MS = 250
 
@@ -65,7 +65,7 @@ export function createKeptQueue(
       segmentBytes,
       // Beside what waits: parts that are delivered of the first and the last file, and one request over in each.
       bytesMax: 2 * queueBytesMax + 4 * segmentBytes,
-      waitingBytesMax: ARRIVING_BYTES_MAX,
+      waitingBytesMax: tools.waitingBytesMax,
       syncEveryMs: tools.syncEveryMs,
       nowMs,
       failed(reason) {

@@ -13,8 +13,10 @@ import { createPressure, type PressureCause, pressureCauses, type Sight } from '
 import { residentMemory } from '../../runtime/process-memory.ts'
 
 const LOOK_EVERY_MS = 100
+/** Pages that a stranger's headers take are garbage soon, but V8 does not know how large it is: of so much of the limit it is told to look. */
+const SHRINK_SHARE = 0.8
 /** Trimming and a full collection are dear, and of no use when nothing is garbage: so ever more rarely while it lasts. */
-const SHRINK_EVERY_MS = 5_000
+const SHRINK_EVERY_MS = 1_000
 const SHRINK_EVERY_MS_MAX = 60_000
 const RETRY_AFTER_MS = 2_000
 const MAIN_THREAD = 0
@@ -83,9 +85,11 @@ export function createMemoryWatch(options: MemoryWatchOptions): MemoryWatch {
     report()
     const before = pressure.causes()
     const { reserve: spareBytes = 0 } = cells.held()
-    const sight = { heldBytes: cells.total(), spareBytes, residentBytes: residentMemory().bytes, lateMs }
+    const residentBytes = residentMemory().bytes
+    const sight = { heldBytes: cells.total(), spareBytes, residentBytes, lateMs }
     if (pressure.look(sight)) tellChange(before, sight)
-    if (pressure.causes().some((cause) => cause !== 'event_loop')) shrink(nowMs)
+    const isTight = pressure.causes().some((cause) => cause !== 'event_loop')
+    if (isTight || residentBytes >= SHRINK_SHARE * limitBytes) shrink(nowMs)
     else shrinkEveryMs = SHRINK_EVERY_MS
     if (pressure.bytesToFree() > 0) options.relieve(pressure.bytesToFree())
   }

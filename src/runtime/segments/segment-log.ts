@@ -81,11 +81,19 @@ export interface SegmentLogCounts {
 }
 
 interface Batch {
-  buffer: Buffer
+  /** Filled in order; a record lies in one. */
+  readonly pages: Page[]
   bytes: number
   records: number
   last: number
+  /** When its first record came. */
+  beganMs: number
   readonly kept: PromiseWithResolvers<boolean>
+}
+
+interface Page {
+  readonly buffer: Buffer
+  bytes: number
 }
 
 interface OpenSegment {
@@ -96,9 +104,10 @@ interface OpenSegment {
   dirty: boolean
 }
 
-const BUFFER_BYTES_MIN = 1 << 18
-/** A buffer that grew beyond this is not kept. */
-const BUFFER_BYTES_KEPT = 1 << 23
+/** A larger record has a page of its own. Pages are used again: the kernel clears memory that is new to a process, which costs more than the copy. */
+const PAGE_BYTES = 1 << 20
+/** What a busy disk leaves in two batches, one being written and one being filled. */
+const SPARE_PAGES_MAX = 16
 /** So much is not held back to gather more. */
 const WRITE_AT_ONCE_BYTES = 1 << 20
 const RETRY_MS = 1000
@@ -113,21 +122,48 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   let nextNumber = start.nextNumber
   let nextSequence = start.nextSequence
   let current: OpenSegment | undefined
-  let spare: Buffer | undefined
+  const spare: Page[] = []
+  /** Of all pages. */
+  let pageBytes = 0
   let filling = newBatch()
   let writing = 0
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined
+  /** The timer waits for more. */
+  let isGathering = false
   let isFailing = false
   let failure: unknown
   let retryTimer: NodeJS.Timeout | undefined
   let syncTimer: NodeJS.Timeout | undefined
-  /** Everything that touches files comes one after the other. */
+  /** What writes comes one after the other. */
   let line: Promise<unknown> = Promise.resolve()
+  /** Neither writes nor answers wait for these: a sync of what was answered already, and removing a file, take many writes' time. */
+  let syncing: Promise<unknown> = Promise.resolve()
+  let removing: Promise<unknown> = Promise.resolve()
 
   function newBatch(): Batch {
-    const buffer = spare ?? Buffer.allocUnsafeSlow(BUFFER_BYTES_MIN)
-    spare = undefined
-    return { buffer, bytes: 0, records: 0, last: -Infinity, kept: Promise.withResolvers() }
+    return { pages: [], bytes: 0, records: 0, last: -Infinity, beganMs: 0, kept: Promise.withResolvers() }
+  }
+
+  /** With room for so many bytes. */
+  function pageFor(batch: Batch, bytes: number): Page {
+    const last = batch.pages.at(-1)
+    if (last !== undefined && last.bytes + bytes <= last.buffer.length) return last
+    const page = (bytes <= PAGE_BYTES ? spare.pop() : undefined) ?? newPage(Math.max(bytes, PAGE_BYTES))
+    batch.pages.push(page)
+    return page
+  }
+
+  function newPage(bytes: number): Page {
+    pageBytes += bytes
+    return { buffer: Buffer.allocUnsafeSlow(bytes), bytes: 0 }
+  }
+
+  function giveBack(pages: readonly Page[]): void {
+    for (const page of pages) {
+      page.bytes = 0
+      if (page.buffer.length === PAGE_BYTES && spare.length < SPARE_PAGES_MAX) spare.push(page)
+      else pageBytes -= page.buffer.length
+    }
   }
 
   function inLine<T>(work: () => Promise<T>): Promise<T> {
@@ -143,25 +179,25 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       counts.unkept += 1
       return Promise.resolve(false)
     }
-    const end = filling.bytes + RECORD_HEAD_BYTES + payload.length
-    if (end > filling.buffer.length) grow(end)
-    filling.bytes = writeRecord(filling.buffer, filling.bytes, { type, sequence, timeMs: tools.nowMs(), payload })
+    const bytes = RECORD_HEAD_BYTES + payload.length
+    const page = pageFor(filling, bytes)
+    page.bytes = writeRecord(page.buffer, page.bytes, { type, sequence, timeMs: tools.nowMs(), payload })
+    filling.bytes += bytes
+    if (filling.records === 0) filling.beganMs = performance.now()
     filling.records += 1
     filling.last = sequence
     if (writing === 0) schedule()
     return filling.kept.promise
   }
 
-  function grow(bytes: number): void {
-    const larger = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)))
-    filling.buffer.copy(larger, 0, 0, filling.bytes)
-    filling.buffer = larger
-  }
-
+  /** What came while others were written has gathered long enough. */
   function schedule(): void {
-    if (timer !== undefined) return
-    const waitMs = filling.bytes >= WRITE_AT_ONCE_BYTES ? 0 : settings.gatherMs
-    timer = waitMs === 0 ? setImmediate(write) : setTimeout(write, waitMs)
+    const isLarge = filling.bytes >= WRITE_AT_ONCE_BYTES
+    if (timer !== undefined && !(isLarge && isGathering)) return
+    unschedule()
+    const leftMs = isLarge ? 0 : filling.beganMs + settings.gatherMs - performance.now()
+    isGathering = leftMs > 0
+    timer = isGathering ? setTimeout(write, leftMs) : setImmediate(write)
   }
 
   function write(): void {
@@ -183,7 +219,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     const kept = await inLine(() => keep(batch))
     writing -= 1
     batch.kept.resolve(kept)
-    if (batch.buffer.length <= BUFFER_BYTES_KEPT) spare = batch.buffer
+    giveBack(batch.pages)
     if (filling.records > 0 && writing === 0) schedule()
   }
 
@@ -210,8 +246,9 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     await makeRoom(batch.bytes)
     current ??= await begin()
     const { known, file } = current
+    for (const page of batch.pages) await writeAll(file, page.buffer.subarray(0, page.bytes))
+    // Not before: a sync may have begun meanwhile.
     current.dirty = true
-    await writeAll(file, batch.buffer.subarray(0, batch.bytes))
     known.bytes += batch.bytes
     known.last = batch.last
     if (settings.syncEveryMs === 0) await sync()
@@ -230,29 +267,30 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     return opened
   }
 
-  async function sync(): Promise<void> {
-    if (current?.dirty !== true) return
+  async function sync(segment = current): Promise<void> {
+    if (segment?.dirty !== true) return
     const startMs = performance.now()
-    await current.file.sync()
-    if (current.unnamed) await folder.sync()
-    current.unnamed = false
-    current.dirty = false
+    // What is written from here on may be left out.
+    segment.dirty = false
+    await segment.file.sync()
+    if (segment.unnamed) await folder.sync()
+    segment.unnamed = false
     tools.synced(performance.now() - startMs)
   }
 
   function syncLater(): void {
     syncTimer = undefined
-    void inLine(async () => {
-      try {
-        await sync()
-      } catch (reason) {
-        await abandon()
+    const segment = current
+    syncing = sync(segment).catch((reason: unknown) => {
+      void inLine(async () => {
+        if (segment === current) await abandon()
         fail(reason)
-      }
+      })
     })
   }
 
   async function finish(): Promise<void> {
+    await syncing
     await sync()
     const file = current?.file
     current = undefined
@@ -311,6 +349,13 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     return true
   }
 
+  async function removeBefore(sequence: number): Promise<void> {
+    for (let oldest = segments[0]; oldest !== undefined; oldest = segments[0]) {
+      if (oldest === current?.known || oldest.last >= sequence) return
+      await remove(oldest)
+    }
+  }
+
   async function remove(segment: KnownSegment): Promise<void> {
     segments.splice(segments.indexOf(segment), 1)
     const name = segmentName(segment.number)
@@ -331,26 +376,27 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     async flush() {
       unschedule()
       await writeFilling()
+      await syncing
       await inLine(async () => {
         if (!isFailing) await sync()
       }).catch(() => undefined)
     },
-    release: (beforeSequence) =>
-      inLine(async () => {
-        for (let oldest = segments[0]; oldest !== undefined; oldest = segments[0]) {
-          if (oldest === current?.known || oldest.last >= beforeSequence) return
-          await remove(oldest)
-        }
-      }),
+    release(beforeSequence) {
+      const done = removing.then(() => removeBefore(beforeSequence))
+      removing = done
+      return done
+    },
     segments: () => segments,
     failing: () => isFailing,
     counts,
-    bufferBytes: () => filling.buffer.length + (spare?.length ?? 0) + writing * BUFFER_BYTES_MIN,
+    bufferBytes: () => pageBytes,
     async close() {
       unschedule()
       await writeFilling()
       clearTimeout(syncTimer)
+      await syncing
       await inLine(finish).catch(() => undefined)
+      await removing
       clearTimeout(retryTimer)
     }
   }

@@ -193,10 +193,8 @@ function forwardedJson(): Target {
       const again = decoder.decodeProtobuf(jsonToProtobuf(input), NaN)
       const all = accepted + rejected
       const sent = { accepted: decoder.batch.n, all: decoder.batch.n + again.rejected }
-      // Of spans that were refused here one may be whole in protobuf (no parent instead of one that is not hex); those are left
-      // out by their place.
       mustHold(
-        sent.all === all && sent.accepted >= accepted,
+        sent.all === all && sent.accepted === accepted,
         () => `${accepted} of ${all} became ${JSON.stringify(sent)}`
       )
       return outcome

@@ -7,7 +7,7 @@ import { defineScenario } from '../scenario.ts'
 import { settings } from '../senders/raw-http2.ts'
 
 const TIMEOUT_MS = 5_000
-const CUT_MS_MAX = 30_000
+const CUT_MS_MAX = 60_000
 const SPARE = 300
 const OPENED_AT_ONCE = 100
 

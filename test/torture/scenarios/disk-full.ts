@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LiveService, pause, scrapeUntil, startService } from '../../builders/live-service.ts'
+import { type LiveService, scrapeUntil, startService } from '../../builders/live-service.ts'
+import { type Exposition } from '../../builders/prometheus-text.ts'
 import { defineScenario } from '../scenario.ts'
 import { spanBytes, traceBody } from '../senders/bodies.ts'
 import { postNoting } from '../senders/noting.ts'
@@ -10,7 +11,7 @@ const SERVICE = 'squeezed'
 const DISK_MIB = 24
 const SPANS_A_BODY = 200
 const BODIES = 20
-const RECOVERY_MS_MAX = 10_000
+const RECOVERY_MS_MAX = 30_000
 
 interface Facts {
   /** False where no file system can be made. */
@@ -67,8 +68,8 @@ export const scenario = defineScenario<Facts>({
     await scrapeUntil(service, (now) => now.sum('tail_log_degraded') === 0, { everyMs: 100, forMs: RECOVERY_MS_MAX })
     const recoveredMs = performance.now() - startMs
     await send(service, books)
-    await pause(2_500)
-    const counted = (await service.scrape()).sum('tail_requests_total', { service_name: SERVICE })
+    const requests = (now: Exposition): number => now.sum('tail_requests_total', { service_name: SERVICE })
+    const counted = requests(await scrapeUntil(service, (now) => requests(now) >= books.acknowledged))
     return { made: true, degraded, warned: health.warnings.length > 0, ...books, counted, recoveredMs }
   },
   happened: ({ made, acknowledged, retryable, counted, recoveredMs }) =>

@@ -7,8 +7,8 @@ import { headers, openRaw, type RawConnection, settings, Setting } from '../send
 
 const STREAMS = 128
 const TIMEOUT_MS = 1_000
-/** Headers and body each have their time, and a look comes once in both. */
-const CUT_MS_MAX = 3 * 2 * TIMEOUT_MS
+/** Headers and body each have their time, and a look comes once in both; the rest is for a slow machine. */
+const CUT_MS_MAX = 3 * 2 * TIMEOUT_MS + 24_000
 const SERVICE = 'window games'
 
 interface Facts {

@@ -1,5 +1,5 @@
 import { createRandom } from '../../builders/random.ts'
-import { type LiveService, pause, type SettingsFile, startService } from '../../builders/live-service.ts'
+import { type LiveService, pause, scrapeUntil, type SettingsFile, startService } from '../../builders/live-service.ts'
 import { type Exposition } from '../../builders/prometheus-text.ts'
 import { defineScenario } from '../scenario.ts'
 import { spanBytes, traceBody } from '../senders/bodies.ts'
@@ -10,8 +10,6 @@ const SENDERS = 4
 const SPANS_A_BODY = 25
 const SCRAPE_EVERY_MS = 300
 const LIFE_MS = [400, 4_000] as const
-/** A scrape of which it may not have been written down yet that it was served. */
-const FRESH_MS = 250
 const SEED = 4
 
 interface Facts {
@@ -20,7 +18,7 @@ interface Facts {
   unanswered: number
   /** Requests in the last scrape of each life. */
   counted: number
-  /** Requests that were new in the last scrape before a kill that came right after it. */
+  /** Requests that were new in the last scrape before a kill: it may not have been written down yet that it was served. */
   mayBeTwice: number
   slowestReadyMs: number
   replayed: number
@@ -34,7 +32,8 @@ interface Lives {
   scraped: number
   newest: number
   scrapedBefore: number
-  scrapedAtMs: number
+  /** The scrape under way, if any: one that was served whole is in the books when it has ended. */
+  scraping: Promise<void>
   ended: boolean
 }
 
@@ -46,7 +45,14 @@ export const scenario = defineScenario<Facts>({
   thrown: 'SIGKILL at random moments under load, with durability: batch; senders try again what was not answered',
   async run(bed) {
     const random = createRandom(SEED)
-    const lives: Lives = { current: undefined, scraped: 0, newest: 0, scrapedBefore: 0, scrapedAtMs: 0, ended: false }
+    const lives: Lives = {
+      current: undefined,
+      scraped: 0,
+      newest: 0,
+      scrapedBefore: 0,
+      scraping: Promise.resolve(),
+      ended: false
+    }
     const facts: Facts = {
       kills: bed.pick(2, 15),
       acknowledged: 0,
@@ -74,7 +80,7 @@ export const scenario = defineScenario<Facts>({
     await pause(1_000)
     lives.ended = true
     await Promise.all([...senders, scraper])
-    const last = await lastScrape(lives.current as LiveService)
+    const last = await lastScrape(lives.current as LiveService, facts.acknowledged - lives.scrapedBefore)
     facts.counted = lives.scrapedBefore + requestsIn(last)
     facts.replayed = last.sum('tail_log_replayed_records_total')
     facts.damagedBytes = last.sum('tail_log_corrupt_bytes_total')
@@ -111,6 +117,7 @@ function settingsIn(folder: string, ports?: Ports): SettingsFile {
 async function begin(lives: Lives, settings: SettingsFile): Promise<Ports> {
   const service = await startService(settings)
   lives.scraped = 0
+  lives.newest = 0
   lives.current = service
   const port = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
   return { grpc: port(service.grpc), http: port(service.http), metrics: port(service.metrics) }
@@ -120,23 +127,25 @@ async function killNow(lives: Lives, facts: Facts): Promise<void> {
   const service = lives.current
   lives.current = undefined
   await service?.kill()
-  // A scrape that was under way may still have been served whole.
-  await pause(FRESH_MS)
+  await lives.scraping
   lives.scrapedBefore += lives.scraped
-  if (performance.now() - lives.scrapedAtMs < 2 * FRESH_MS) facts.mayBeTwice += lives.newest
+  facts.mayBeTwice += lives.newest
 }
 
 async function scrapeUntilEnded(lives: Lives): Promise<void> {
   while (!lives.ended) {
-    const scraped = await lives.current?.scrape().catch(() => undefined)
-    if (scraped !== undefined) {
-      const requests = requestsIn(scraped)
-      lives.newest = requests - lives.scraped
-      lives.scraped = requests
-      lives.scrapedAtMs = performance.now()
-    }
+    lives.scraping = scrapeOnce(lives)
+    await lives.scraping
     await pause(SCRAPE_EVERY_MS)
   }
+}
+
+async function scrapeOnce(lives: Lives): Promise<void> {
+  const scraped = await lives.current?.scrape().catch(() => undefined)
+  if (scraped === undefined) return
+  const requests = requestsIn(scraped)
+  lives.newest = requests - lives.scraped
+  lives.scraped = requests
 }
 
 /** As an SDK does: one body after the other, and what was not answered again until it is. */
@@ -171,8 +180,9 @@ async function sendUntilEnded(lives: Lives, facts: Facts): Promise<void> {
 
 const none = { acknowledged: 0, retryable: 0, refused: 0, unanswered: 0 }
 
-/** The counters when they have stopped moving. */
-async function lastScrape(service: LiveService): Promise<Exposition> {
+/** The counters when all that is expected is in them, and they have stopped moving. */
+async function lastScrape(service: LiveService, expected: number): Promise<Exposition> {
+  await scrapeUntil(service, (now) => requestsIn(now) >= expected)
   for (let before = -1; ;) {
     await pause(2_500)
     const now = await service.scrape()

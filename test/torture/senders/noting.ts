@@ -3,7 +3,7 @@ import { type Account, type Outcome } from '../ledger.ts'
 import { PROTOBUF } from './single.ts'
 
 const ANSWER_MS_MAX = 30_000
-const agent = new Agent({ keepAlive: true, maxSockets: 1024 })
+const agent = new Agent({ keepAlive: true })
 
 export interface Noted {
   readonly account: Account

@@ -58,8 +58,8 @@ export function callGrpc(address: string, frame: Uint8Array, call: GrpcCall = {}
     let headers: Record<string, unknown> = {}
     const chunks: Buffer[] = []
     const timer = setTimeout(() => {
-      finish(NO_ANSWER)
-    }, call.waitMs ?? 15_000)
+      finish({ ...NO_ANSWER, closed: false })
+    }, call.waitMs ?? 30_000)
     const finish = (answer: Answer): void => {
       clearTimeout(timer)
       session.destroy()
@@ -103,7 +103,7 @@ export function callGrpc(address: string, frame: Uint8Array, call: GrpcCall = {}
 export function sendRaw(
   address: string,
   write: (socket: Socket) => void,
-  waitMs = 15_000
+  waitMs = 30_000
 ): Promise<{ text: string; closed: boolean; afterMs: number }> {
   return new Promise((resolve) => {
     const [host = '', port = ''] = address.split(':')

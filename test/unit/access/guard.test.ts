@@ -1,6 +1,13 @@
 import { expect, test } from '@jest/globals'
 import { readCredentials } from '../../../src/access/credentials.ts'
-import { createGuard, openToAll, readAuthorization, type Decision, type Guard } from '../../../src/access/guard.ts'
+import {
+  createGuard,
+  openToAll,
+  readAuthorization,
+  type Decision,
+  type Guard,
+  type GuardParts
+} from '../../../src/access/guard.ts'
 import { hashPassword } from '../../../src/access/secrets.ts'
 import { accessSection, accessSettings, rights, type Right } from '../../../src/access/settings.ts'
 
@@ -18,8 +25,8 @@ const peer = { network: '10.0.0.7', certificateNames: [] }
 const bearer = (token: string): string => `Bearer ${token}`
 const basic = (name: string, secret: string): string => `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`
 
-function guard(written: object = {}, known = credentials): Guard {
-  return createGuard(accessSettings(accessSection.parse(written)), () => known)
+function guard(written: object = {}, known = credentials, guess: GuardParts['guess'] = () => undefined): Guard {
+  return createGuard(accessSettings(accessSection.parse(written)), { credentials: () => known, guess })
 }
 
 async function decided(guarded: Guard, authorization: string | undefined, right: Right): Promise<string> {
@@ -104,6 +111,30 @@ test('a flood of passwords is refused, and does not keep out who was in before',
     ...Array<string>(16).fill('unauthenticated'),
     ...Array<string>(4).fill('busy')
   ])
+})
+
+test('what may be a guess is counted by network; beyond it no password is checked, and who is right is still let in', async () => {
+  const known = [...credentials, ...readCredentials(`eve: ${await hashPassword('correct horse')}`, 'people', ['send'])]
+  const guesses: string[] = []
+  const guarded = guard({}, known, (network) => (guesses.push(network) > 4 ? 1_500 : undefined))
+  const ask = (authorization?: string): ReturnType<Guard> => guarded({ authorization, peer }, 'send')
+  expect(await ask(basic('eve', 'correct horse'))).toEqual({ client: 'eve' })
+  for (const guess of [bearer('not-the-token-here'), 'Digest x', basic('eve', 'wrong horse')]) {
+    expect(await ask(guess)).toMatchObject({ denied: 'unauthenticated' })
+  }
+  for (const guess of [bearer('not-the-token-here'), 'Digest x', basic('eve', 'another horse'), basic('bob', 'x')]) {
+    // At once: nothing was worked out.
+    expect(ask(guess)).toEqual({
+      denied: 'too_many_failures',
+      message: 'too many wrong credentials came from this address',
+      retryAfterMs: 1_500
+    })
+  }
+  expect(ask(bearer(SEND))).toEqual({ client: 'shop' })
+  expect(ask(basic('eve', 'correct horse'))).toEqual({ client: 'eve' })
+  expect(ask(undefined)).toMatchObject({ denied: 'unauthenticated' })
+  expect(new Set(guesses)).toEqual(new Set([peer.network]))
+  expect(guesses).toHaveLength(8)
 })
 
 test('an authorization header is read as RFC 7617 and RFC 6750 have it', () => {

@@ -21,13 +21,14 @@ interface Life {
   readonly said: string[]
 }
 
-/** A pipeline that only notes what it is given; `dies` is thrown while it reads the log. */
+/** A pipeline that only notes what it is given; `dies` is thrown while it reads the log, `busy` ticks and is scraped until it reads. */
 async function begin(
   disk: DiskModel,
   options: {
     nowMs?: number
     onError?: 'refuse'
     dies?: true
+    busy?: true
     passOn?: () => Promise<void>
     oldestUncounted?: number
   } = {}
@@ -46,12 +47,21 @@ async function begin(
     }
   )
   let through: (ids: Uint32Array, at: number) => number = () => -1
+  let isReading = false
+  async function tickUntilItReads(): Promise<void> {
+    for (let nowMs = 0; !isReading; nowMs += MINUTE_MS) {
+      durability.tick(nowMs)
+      durability.scrape(true)()
+      await new Promise(setImmediate)
+    }
+  }
   const opened = durability.open({
     oldestUncounted: () => options.oldestUncounted ?? Infinity,
     passOn: options.passOn && { atOnce: true, flush: options.passOn },
     replay: {
       begin(settledThrough) {
         through = settledThrough
+        isReading = true
       },
       take({ body, sequence, passedOn: isPassedOn }: LoggedRequest) {
         const text = Buffer.from(body).toString()
@@ -67,6 +77,7 @@ async function begin(
       }
     }
   })
+  if (options.busy) await tickUntilItReads()
   await opened.catch(() => undefined)
   return { durability, replayed, passedOn, said }
 }
@@ -109,6 +120,23 @@ test('what was counted and scraped is not given again; counted alone is, and so 
   await settle()
   expect((await begin(disk.killed())).replayed).toEqual(['c', 'd', 'a late'])
 })
+
+test.each([undefined, () => Promise.resolve()])(
+  'neither ticks nor scrapes settle what an earlier process left before it is read',
+  async (passOn) => {
+    const forwarding = passOn && { passOn }
+    const disk = createDisk()
+    const before = await begin(disk, forwarding)
+    await take(before, 'a')
+    await take(before, 'b')
+    const next = disk.killed()
+    await begin(next, { ...forwarding, busy: true, dies: true })
+    await settle()
+    const last = await begin(next.killed(), forwarding)
+    expect(last.replayed).toEqual(['a', 'b'])
+    expect(last.passedOn).toEqual([])
+  }
+)
 
 test('what was scraped is given again until it is passed on, and what is passed on as it arrives is said to be', async () => {
   const disk = createDisk()

@@ -70,7 +70,7 @@ describe('episodes', () => {
 
 describe('the arguments of npm run shop', () => {
   it('have defaults', () => {
-    expect(readArguments(['queue'])).toEqual({ causes: ['queue'], level: 'default', seconds: 60, rate: 100, seed: 1 })
+    expect(readArguments(['queue'])).toEqual({ causes: ['queue'], level: 'companion', seconds: 90, rate: 100, seed: 1 })
   })
 
   it('all is every cause, in turn', () => {

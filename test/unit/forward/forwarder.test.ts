@@ -232,6 +232,33 @@ test('a span that Tailspan refuses goes on as it came; one without ids does not'
   expect(one.count('tail_forward_handled_total', 'without_ids')).toBe(2)
 })
 
+test('a parent id that is none keeps a span back, in JSON as in protobuf', async () => {
+  const one = rig()
+  const spans = [
+    spanOf({ id: 1, parentSpanId: id(3, 9) }),
+    spanOf({ id: 2, parentSpanId: id(8, 9) }),
+    spanOf({ id: 3 })
+  ]
+  expect(one.pipeline.accept.traces(bodyOf(spans), 'protobuf').rejected).toBe(1)
+  const noHex = new Map([
+    ['0909090909090909', 'no parent'],
+    ['090909', '09090909090909090']
+  ])
+  const inJson = Buffer.from(toJson(requestOf(spans.map((span) => ({ ...span, traceId: id(16, 2) })))))
+  const text = inJson
+    .toString()
+    .replaceAll(/"parentSpanId":"(\w+)"/g, (_, hex: string) => `"parentSpanId":"${noHex.get(hex)}"`)
+  expect(one.pipeline.accept.traces(Buffer.from(text), 'json').rejected).toBe(2)
+  await one.close()
+  const went = one.taken().flatMap(spansIn)
+  expect(went.map(({ message }) => [message.traceId?.[0], message.spanId?.[0]])).toEqual([
+    [1, 2],
+    [1, 3],
+    [2, 3]
+  ])
+  expect(one.count('tail_forward_handled_total', 'without_ids')).toBe(3)
+})
+
 test('spans beyond the limit of their trace go on as they came', async () => {
   const one = rig({}, { assemble: { spans_per_trace_max: 2 } })
   one.pipeline.accept.traces(bodyOf([1, 2, 3, 4].map((own) => spanOf({ id: own }))), 'protobuf')

@@ -34,6 +34,7 @@ async function live(disk: DiskModel, endpoint: string, entry: object = {}, left:
     log: { warn: log, info: log },
     queues: {
       syncEveryMs: 0,
+      waitingBytesMax: 1e6,
       folders: { open: () => Promise.resolve(disk.folder), besides: () => Promise.resolve(left) }
     }
   })

@@ -68,7 +68,10 @@ export function readOutgoing(request: Buffer): Outgoing {
           message,
           parents: { resource: decoded[r]?.resource, scope: decoded[r]?.scopeSpans[s]?.scope },
           attributes: message.attributes ?? [],
-          hasIds: isId(message.traceId, 16) && isId(message.spanId, 8)
+          hasIds:
+            isId(message.traceId, 16) &&
+            isId(message.spanId, 8) &&
+            [undefined, 0, 8].includes(message.parentSpanId?.length)
         })
       }
     }

@@ -1,14 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createDestinations, refuseLoops } from '../../../src/forward/index.ts'
+import { type Client } from '../../../src/forward/destinations/destination.ts'
+import { createGrpcClient } from '../../../src/forward/destinations/grpc-client.ts'
+import { createHttpClient } from '../../../src/forward/destinations/http-client.ts'
+import { createTls } from '../../../src/forward/destinations/tls.ts'
 import { createHeaders } from '../../../src/forward/destinations/headers.ts'
-import { forwardSection, forwardSettings } from '../../../src/forward/settings.ts'
+import { type DestinationSettings, forwardSection, forwardSettings } from '../../../src/forward/settings.ts'
 import { grpcBackend, httpBackend } from '../../builders/otlp-backends.ts'
 
 let folder = ''
+const noTls = { caFile: undefined, certFile: undefined, keyFile: undefined, serverName: undefined }
 const file = (name: string): string => join(folder, name)
 
 /** A certificate of its own authority, for localhost. */
@@ -88,6 +93,43 @@ test.each(['http', 'grpc'])(
     await backend.close()
   }
 )
+
+// Scenario: a destination's certificate is exchanged for one of another authority, and the file with the authority after it.
+// Guarantees: what is on its way ends; without a restart the new authority is believed, and the old one is no more.
+test.each(['http', 'grpc'])('over %s: files of TLS are read again when they change', async (protocol) => {
+  const serve = (name: string) => {
+    const tls = { key: readFileSync(file(`${name}.key`)), cert: readFileSync(file(`${name}.pem`)) }
+    return protocol === 'grpc' ? grpcBackend(undefined, tls) : httpBackend(undefined, tls)
+  }
+  const first = await serve('server')
+  const second = await serve('client')
+  copyFileSync(file('server.pem'), file('authority.pem'))
+  const clock = { nowMs: 0 }
+  const tools = { nowMs: () => clock.nowMs, log: { warn: () => undefined, info: () => undefined } }
+  const tls = createTls({ name: 'a', tls: { ...noTls, caFile: file('authority.pem') } }, tools)
+  const create = protocol === 'grpc' ? createGrpcClient : createHttpClient
+  const clientOf = ({ endpoint }: { endpoint: string }) =>
+    create({ endpoint, timeoutMs: 5_000, concurrency: 1 } as DestinationSettings, {
+      headers: () => ({}),
+      tls,
+      nowMs: () => clock.nowMs
+    })
+  const [old, renewed] = [clientOf(first), clientOf(second)]
+  const kindOf = async (client: Client): Promise<string> => (await client.send(Buffer.from('abc'), false)).kind
+  expect([await kindOf(old), await kindOf(renewed)]).toEqual(['taken', 'later'])
+  copyFileSync(file('client.pem'), file('authority.pem'))
+  expect([await kindOf(old), await kindOf(renewed)]).toEqual(['taken', 'later'])
+  clock.nowMs = 5_000
+  expect([await kindOf(old), await kindOf(renewed)]).toEqual(['later', 'taken'])
+  writeFileSync(file('authority.pem'), 'half of a file')
+  clock.nowMs = 10_000
+  expect(await kindOf(renewed)).toBe('taken')
+  expect(() => createTls({ name: 'a', tls: { ...noTls, caFile: file('authority.pem') } }, tools)).toThrow(
+    /destination a: tls: /
+  )
+  for (const client of [old, renewed]) client.close()
+  for (const backend of [first, second]) await backend.close()
+})
 
 test('a header from a file is read again when it changes; what is no header value is refused at the start', () => {
   const clock = { nowMs: 0 }

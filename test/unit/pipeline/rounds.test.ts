@@ -6,7 +6,7 @@ const found = (closed: number): FoundMessage => ({
   kind: 'found',
   findings: { cells: new Float64Array(0), length: 0, copies: [] },
   closed,
-  state: { openSpans: 0, openBytes: 0, cpuSeconds: 0, memory: {}, counters: new Float64Array(0) }
+  state: { openSpans: 0, unsentSpans: 0, openBytes: 0, cpuSeconds: 0, memory: {}, counters: new Float64Array(0) }
 })
 
 /** Two shards that answer when told, and what the rounds did. */
@@ -26,6 +26,9 @@ function rig() {
     },
     onBehind(shard) {
       told.push(`behind ${shard}`)
+    },
+    onHung(shard) {
+      told.push(`hung ${shard}`)
     }
   })
   const since = (): string[] => told.splice(0)
@@ -71,6 +74,47 @@ test('a shard that takes too long is left behind, and takes part again once it h
     since()
     rounds.start(7)
     expect(since()).toEqual(['0 close', '1 close'])
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
+test('a shard that stays behind is given up once, and its next thread takes part again', () => {
+  jest.useFakeTimers()
+  try {
+    const { rounds, since } = rig()
+    rounds.start(0)
+    rounds.answered(0, found(0))
+    jest.advanceTimersByTime(2_000)
+    rounds.answered(0, found(0))
+    since()
+    const told: string[] = []
+    for (let round = 1; round <= 500; round++) {
+      rounds.start(round)
+      rounds.answered(0, found(0))
+      rounds.answered(0, found(0))
+      told.push(...since().flatMap((line) => (line.startsWith('hung') ? [`${line} in round ${round}`] : [])))
+    }
+    expect(told).toEqual(['hung 1 in round 400'])
+    rounds.gone(1)
+    rounds.start(501)
+    expect(since()).toEqual(['0 close', '1 close'])
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
+test('at the end nobody waits for longer than those who stop the process do', async () => {
+  jest.useFakeTimers()
+  try {
+    const { rounds, since } = rig()
+    rounds.start(5, true)
+    const settled = rounds.settled()
+    rounds.answered(0, found(1))
+    jest.advanceTimersByTime(8_000)
+    rounds.answered(0, found(0))
+    await settled
+    expect(since()).toEqual(['0 close', '1 close', 'behind 1', 'count 1', '0 judge', 'count 1', 'over 5'])
   } finally {
     jest.useRealTimers()
   }

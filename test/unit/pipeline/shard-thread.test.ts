@@ -24,21 +24,22 @@ test('a thread that ends is started again, and what was on its way to it is lost
       hurried: false,
       forwards: false
     }),
+    heapMib: 128,
     log: { error: (fields) => errors.push(fields) },
     onTaken: () => undefined,
     onFound: () => undefined,
     onMarked: () => undefined,
     onForward: () => undefined,
-    onEnded: (lostSpans) => events.emit('ended', lostSpans)
+    onEnded: (ended) => events.emit('ended', ended)
   })
   const first = once(events, 'ended')
   const message = { kind: 'spans', bytes: new ArrayBuffer(8), length: 8, order: new ArrayBuffer(12), spans: 3 } as const
   thread.load({ ...message, nowMs: 0 }, { spans: 3, length: 8 })
   expect(thread.queuedBytes()).toBe(8)
-  expect(await first).toEqual([3])
+  expect(await first).toEqual([{ why: 'failed', lostSpans: 3, unsentSpans: 3 }])
   expect(thread.queuedBytes()).toBe(0)
   expect(thread.isRunning()).toBe(false)
-  expect(await once(events, 'ended')).toEqual([0])
+  expect(await once(events, 'ended')).toEqual([{ why: 'failed', lostSpans: 0, unsentSpans: 0 }])
   expect(errors).toHaveLength(2)
   await thread.end()
 })

@@ -45,6 +45,19 @@ test('array buffers that no part holds are counted as buffers, and those never t
   expect(after).not.toHaveProperty('untouched')
 })
 
+test('arrays that V8 counts are seen at once, freed as well as made, however short ago the kernel was asked', () => {
+  const before = threadMemory().arrayBytes
+  const array = new Uint8Array(64 * 1024 ** 2)
+  expect(threadMemory().arrayBytes - before).toBeGreaterThan(array.length - 8 * 1024 ** 2)
+  array.buffer.transfer(0)
+  expect(Math.abs(threadMemory().arrayBytes - before)).toBeLessThan(8 * 1024 ** 2)
+})
+
+test('resident is what Node says, in the pages of statm', () => {
+  const { bytes } = residentMemory()
+  expect(Math.abs(bytes / process.memoryUsage.rss() - 1)).toBeLessThan(0.1)
+})
+
 test('the base is what was resident at the start and in no part', () => {
   const base = createProcessBase()
   expect(base.held().runtime).toBe(0)

@@ -102,6 +102,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     weakNs: 0,
     gcNs: 0,
     ranNs: 0,
+    doubtedNs: 0,
     calleeNs: 0,
     calleeGc: false
   }
@@ -169,6 +170,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     findings.leftNs = suspect.toNs - suspect.fromNs - suspect.medianNs
     findings.turnNs = -Infinity
     findings.queueNs = findings.stallNs = findings.weakNs = findings.gcNs = findings.ranNs = findings.calleeNs = 0
+    findings.doubtedNs = 0
     findings.calleeGc = false
     askedHere = askedThere = false
     for (const rule of rules) {
@@ -189,6 +191,7 @@ export function createInference(settings: InferenceSettings, tools: InferenceToo
     const stallNs = explain(findings, findings.stallNs)
     add(inferredCode(Phase.scheduling), toNs - findings.gcNs, stallNs)
     add(inferredCode(Phase.processing), toNs - findings.gcNs - stallNs, explain(findings, findings.ranNs))
+    add(inferredCode(Phase.queueWait), toNs, explain(findings, findings.doubtedNs))
     add(inferredCalleeCode(findings.calleeGc ? Phase.gc : Phase.scheduling), toNs, explain(findings, findings.calleeNs))
   }
 

@@ -133,7 +133,8 @@ export function createObserver(tools: ObserverTools): Observer {
       (stretched ? PieceFlag.stretched : 0) |
       (lead ? PieceFlag.mayQueue : 0) |
       (endsWithCall() ? PieceFlag.beforeCall : 0)
-    neighbours.add(process, (requests + entry) >>> 0, flags)
+    // A queue stretches waits, and lets some pass: they say nothing of their process.
+    if (piece.kind !== PieceKind.wait) neighbours.add(process, (requests + entry) >>> 0, flags)
     if (!noticed) return
     const beforePeer = piece.kind === PieceKind.beforePeer
     // By how much it may have ended late: its own process says so, of the gap before a callee's span the callee.
@@ -141,7 +142,7 @@ export function createObserver(tools: ObserverTools): Observer {
     const accounted = !Number.isNaN(said(span, BLOCKED))
     // Who accounts for its time leaves its neighbours nothing to say.
     const judged = stretched && !(beforePeer ? unwatchedNs >= 0 : accounted)
-    if (judged || unwatchedNs > 0) {
+    if (judged || (unwatchedNs > 0 && piece.kind !== PieceKind.wait)) {
       suspect.stretched = judged ? 1 : 0
       suspect.unwatchedNs = unwatchedNs > 0 ? unwatchedNs : 0
       suspect.accounted = accounted ? 1 : 0
@@ -296,7 +297,7 @@ export function createObserver(tools: ObserverTools): Observer {
       }
       eachPiece(of, cut, piece, () => {
         const { span } = piece
-        if (piece.kind !== PieceKind.own || !isGood(span)) return
+        if ((piece.kind !== PieceKind.own && piece.kind !== PieceKind.wait) || !isGood(span)) return
         const operation = of.trace.operation[span] as number
         spreads.learn(of.service[span] as number, operation, piece.before, piece.after, piece.toNs - piece.fromNs)
       })

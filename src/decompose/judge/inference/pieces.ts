@@ -12,7 +12,9 @@ export const PieceKind = {
   /** From the end of the peer's span to the end of the call: the answer is there, this process has to notice. */
   afterPeer: 2,
   /** A call without a peer's span: the far side, or this process late. */
-  call: 3
+  call: 3,
+  /** A wait span: for its turn, and then until its process noticed. */
+  wait: 4
 } as const
 
 /** The piece at hand: one object, overwritten for each. Times on the root host's clock, as in the tree. */
@@ -51,12 +53,13 @@ export function eachPiece(tree: Tree, cut: Cut, piece: Piece, visit: () => void)
   }
 }
 
-/** False when the section is no piece of any class: a wait span's, a part of a connection's making, between two attempts. */
+/** False when the section is no piece of any class: a part of a connection's making, between two attempts. */
 function describe(tree: Tree, cut: Cut, section: number, piece: Piece): boolean {
   const span = cut.span[section] as number
   const left = cut.left[section] as number
   const right = cut.right[section] as number
-  if (left === CUT_EDGE || right === CUT_EDGE || tree.trait[span] !== Trait.none) return false
+  const isWait = tree.trait[span] === Trait.wait
+  if (left === CUT_EDGE || right === CUT_EDGE || (tree.trait[span] !== Trait.none && !isWait)) return false
   const { trace, owner } = tree
   if ((owner[span] as number) < 0) return false
   piece.span = span
@@ -64,6 +67,11 @@ function describe(tree: Tree, cut: Cut, section: number, piece: Piece): boolean 
   piece.toNs = cut.toNs[section] as number
   piece.left = left
   piece.right = right
+  if (isWait) {
+    piece.kind = PieceKind.wait
+    piece.before = piece.after = 0
+    return left < 0 && right < 0
+  }
   const kind = trace.kind[span] as number
   if (kind !== Kind.client && kind !== Kind.producer) {
     piece.kind = PieceKind.own

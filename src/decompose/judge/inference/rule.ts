@@ -16,6 +16,8 @@ export interface Findings {
   gcNs: number
   /** Its own code ran; of what all others leave. */
   ranNs: number
+  /** Of a wait span: in line, but not for certain. */
+  doubtedNs: number
   /** Before the callee's span: its runtime was late. Network for the caller; in blame the callee's scheduling, or gc. */
   calleeNs: number
   calleeGc: boolean

@@ -208,6 +208,68 @@ test('a disk that fails in one segment is asked once more in another, and nothin
   expect(found).toEqual(['a', 'b', 'a', 'b'])
 })
 
+/** A disk whose first sync takes until it is let go; what was written when it began is durable then. */
+function slowOnce(disk: DiskModel): { readonly slow: DiskModel; readonly letGo: () => void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  let syncs = 0
+  const create: DiskModel['folder']['create'] = async (name) => {
+    const file = await disk.folder.create(name)
+    const sync = async (): Promise<void> => {
+      await file.sync()
+      if (++syncs === 1) await promise
+    }
+    return { ...file, sync }
+  }
+  const letGo = (): void => {
+    resolve(undefined)
+  }
+  return { slow: { ...disk, folder: { ...disk.folder, create } }, letGo }
+}
+
+test('with syncs now and then a write waits for none of them, and what came during one is in the next', async () => {
+  jest.useFakeTimers()
+  try {
+    const disk = createDisk()
+    const { slow, letGo } = slowOnce(disk)
+    const { log } = await begin(slow, { syncEveryMs: 100 })
+    const first = log.append(1, Buffer.from('a'))
+    await jest.advanceTimersByTimeAsync(150)
+    expect(await first).toBe(true)
+    const second = log.append(1, Buffer.from('b'))
+    await jest.advanceTimersByTimeAsync(1)
+    expect(await second).toBe(true)
+    letGo()
+    await jest.advanceTimersByTimeAsync(100)
+    const { found } = await begin(disk.powerCut(createRandom(1)))
+    expect([...found.values()]).toEqual(['a', 'b'])
+    await log.close()
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
+test('what came while others were synced has gathered meanwhile, and is written at once', async () => {
+  jest.useFakeTimers()
+  try {
+    const { slow, letGo } = slowOnce(createDisk())
+    const { log } = await begin(slow, { gatherMs: 5 })
+    let kept = 0
+    const append = (): void => void log.append(1, Buffer.from('a')).then(() => kept++)
+    append()
+    await jest.advanceTimersByTimeAsync(4)
+    append()
+    await jest.advanceTimersByTimeAsync(1)
+    append()
+    await jest.advanceTimersByTimeAsync(5)
+    letGo()
+    await jest.advanceTimersByTimeAsync(0)
+    expect(kept).toBe(3)
+    await log.close()
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
 test('a disk that stays full keeps nothing, says so once, and records are kept again when there is room', async () => {
   jest.useFakeTimers()
   try {

@@ -86,11 +86,17 @@ func (t *Telemetry) startMetrics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reader := sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(runtime.NewProducer()))
+	recent := runtime.WithMinimumReadMemStatsInterval(runtimeRead)
+	var producerOptions []runtime.ProducerOption
+	// It is one, but its type does not say so.
+	if option, ok := recent.(runtime.ProducerOption); ok {
+		producerOptions = append(producerOptions, option)
+	}
+	reader := sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(runtime.NewProducer(producerOptions...)))
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	otel.SetMeterProvider(provider)
 	t.stops = append(t.stops, provider.Shutdown)
-	return runtime.Start(runtime.WithMinimumReadMemStatsInterval(runtimeRead))
+	return runtime.Start(recent)
 }
 
 // Stop flushes everything; the execution trace ends first, so that the flush is not part of the truth.

@@ -4,6 +4,7 @@ import { createBudget } from './budget.ts'
 import { calleeGap } from './callee-gap.ts'
 import { gc } from './gc.ts'
 import { handover } from './handover.ts'
+import { lateTurn } from './late-turn.ts'
 import { leafIdle } from './leaf-idle.ts'
 import { type RuleName, ruleNames, type SwitchName } from './names.ts'
 import { neighbours } from './neighbours.ts'
@@ -23,6 +24,7 @@ export function createRules(without: readonly SwitchName[]): Rule[] {
     answer_gap: answerGap,
     callee_gap: calleeGap,
     leaf_idle: leafIdle,
+    late_turn: lateTurn,
     unwatched,
     handover,
     budget: createBudget(),

@@ -8,6 +8,7 @@ export const ruleNames = [
   'answer_gap',
   'callee_gap',
   'leaf_idle',
+  'late_turn',
   'unwatched',
   'handover',
   'budget',

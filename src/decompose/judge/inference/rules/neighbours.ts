@@ -9,7 +9,7 @@ import { isStalled } from '../stalled.ts'
 export const neighbours: Rule<'neighbours'> = {
   name: 'neighbours',
   judge(suspect, findings, tools) {
-    if (suspect.kind === PieceKind.beforePeer) return
+    if (suspect.kind === PieceKind.beforePeer || suspect.kind === PieceKind.wait) return
     const around = tools.around(suspect)
     if (!isStalled(around)) return
     const ns = around.coveredShare * (suspect.toNs - suspect.fromNs - suspect.medianNs)

@@ -6,7 +6,7 @@ import { isLively } from '../stalled.ts'
 export const silence: Rule<'silence'> = {
   name: 'silence',
   judge(suspect, findings, tools) {
-    if (suspect.kind === PieceKind.beforePeer) return
+    if (suspect.kind === PieceKind.beforePeer || suspect.kind === PieceKind.wait) return
     const around = tools.around(suspect)
     if (isLively(around)) return
     findings.stallNs = Math.max(findings.stallNs, around.silentNs)

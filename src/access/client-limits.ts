@@ -1,4 +1,3 @@
-import { type AcceptCounters } from './counters.ts'
 import { type ClientLimitSettings } from './settings.ts'
 
 /** What each client may send over time: a request and the bytes of its body are taken from two buckets that fill again. */
@@ -20,7 +19,8 @@ const unlimited: ClientLimits = {
   charge: () => undefined
 }
 
-export function createClientLimits(settings: ClientLimitSettings, counters: AcceptCounters): ClientLimits {
+/** `onOverflow` is told of each request that is counted by the limit which clients share beyond `clientsMax`. */
+export function createClientLimits(settings: ClientLimitSettings, onOverflow: () => void): ClientLimits {
   const { requestsPerSecond, bytesPerSecond, burstMs, clientsMax } = settings
   if (requestsPerSecond === Infinity && bytesPerSecond === Infinity) return unlimited
   const requestsFull = Math.max(1, (requestsPerSecond * burstMs) / 1000)
@@ -58,7 +58,7 @@ export function createClientLimits(settings: ClientLimitSettings, counters: Acce
     if (buckets !== undefined) clients.delete(client)
     else if (hasRoom(nowMs)) buckets = full(nowMs)
     else {
-      counters.add('tail_client_limits_overflow_total')
+      onOverflow()
       refill(others, nowMs)
       return others
     }

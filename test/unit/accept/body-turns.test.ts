@@ -1,0 +1,83 @@
+import { expect, test } from '@jest/globals'
+import { createBodyTurns } from '../../../src/accept/body-turns.ts'
+import { wholeNumbers } from '../../builders/whole-numbers.ts'
+
+/** A thread of which a test says how time passes, and when everything else has had its turn. */
+function thread() {
+  let nowMs = 0
+  let pending: (() => void)[] = []
+  const done: number[] = []
+  const turns = createBodyTurns({ nowMs: () => nowMs, afterOthers: (turn) => pending.push(turn) })
+  return {
+    done,
+    turns,
+    wait: (ms: number): void => {
+      nowMs += ms
+    },
+    work: (number: number, ms: number) =>
+      turns.take(() => {
+        nowMs += ms
+        done.push(number)
+        return number
+      }),
+    /** Everything else had its turn; gives the ms that bodies took of the next. */
+    others: (): number => {
+      const startMs = nowMs
+      const now = pending
+      pending = []
+      for (const turn of now) turn()
+      return nowMs - startMs
+    }
+  }
+}
+
+test('work is done at once while its turn lasts, and waits for the next beyond it', async () => {
+  const { work, done, others } = thread()
+  expect(work(1, 15)).toBe(1)
+  expect(work(2, 15)).toBe(2)
+  const third = work(3, 15)
+  const fourth = work(4, 15)
+  const fifth = work(5, 15)
+  expect(done).toEqual([1, 2])
+  expect(others()).toBe(30)
+  expect(done).toEqual([1, 2, 3, 4])
+  expect(others()).toBe(15)
+  expect(await Promise.all([third, fourth, fifth])).toEqual([3, 4, 5])
+})
+
+test('nobody overtakes who waits, and no turn is longer than what it may use and one piece of work', () => {
+  const next = wholeNumbers(7)
+  const { work, done, others } = thread()
+  let sent = 0
+  for (let round = 0; round < 300; round++) {
+    for (let i = next(6); i > 0; i--) void work((sent += 1), next(12))
+    expect(others()).toBeLessThan(20 + 12)
+  }
+  while (done.length < sent) others()
+  expect(done).toEqual(Array.from({ length: sent }, (_, i) => i + 1))
+})
+
+test('what throws lets the next have its turn', async () => {
+  const { work, turns, others } = thread()
+  void work(1, 20)
+  const broken = turns.take(() => {
+    throw new Error('broken')
+  })
+  const after = work(2, 1)
+  others()
+  await expect(broken).rejects.toThrow('broken')
+  expect(await after).toBe(2)
+})
+
+test('it is late while the first of those that wait has waited for a second', () => {
+  const { work, turns, wait, others } = thread()
+  void work(1, 20)
+  void work(2, 20)
+  void work(3, 1)
+  expect(turns.late()).toBe(false)
+  wait(1_001)
+  expect(turns.late()).toBe(true)
+  others()
+  others()
+  expect(turns.late()).toBe(false)
+})
