@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect } from '@jest/globals'
 import { dashboards } from '../../deploy/grafana/index.ts'
 import { queriesOf, type DashboardQuery } from '../builders/dashboards.ts'
 import { startService, type LiveService } from '../builders/live-service.ts'
+import { type Backend, httpBackend } from '../builders/otlp-backends.ts'
 import { withVariables } from '../builders/promql.ts'
 import { type CauseName, causes, createTraffic, type Traffic } from '../demo/traffic.ts'
 import { createCheckout } from './checkout.ts'
@@ -28,6 +29,7 @@ const SLOW_ENOUGH = 12
 const EXEMPLARS_OF_SECONDS = 300
 
 interface Stand {
+  readonly backend: Backend
   readonly service: LiveService
   readonly traffic: Traffic
   readonly sending: NodeJS.Timeout
@@ -36,14 +38,16 @@ interface Stand {
 }
 let stand: Stand | undefined
 
-/** The demo's shop sends to a real Tailspan, which two real Prometheus scrape: one knows native histograms, one does not. */
+/** The demo's shop sends to a real Tailspan, which passes spans on, and which two real Prometheus scrape: one knows native histograms, one does not. */
 beforeAll(async () => {
+  const backend = await httpBackend()
   const service = await startService({
     assemble: { quiet_time: '1s' },
     decompose: { inference: { wait: '1s' } },
     explain: { blame_gather: '1s' },
     budgets: [{ service: 'gateway', operation: 'GET /buy', p99: '50ms' }],
-    expose: { zero_first: '0s' }
+    expose: { zero_first: '0s' },
+    forward: { destinations: [{ name: 'backend', endpoint: backend.endpoint }] }
   })
   const traffic = createTraffic({ grpcAddress: service.grpc, exportEveryMs: 500, seed: 7 })
   const names = Object.keys(causes) as CauseName[]
@@ -63,11 +67,12 @@ beforeAll(async () => {
     startPrometheus(scraping, ['exemplar-storage']),
     startPrometheus(scraping, ['exemplar-storage', 'native-histograms'])
   ])
-  stand = { service, traffic, sending, classic, native }
+  stand = { backend, service, traffic, sending, classic, native }
   const attributed = `sum(increase(tail_requests_total{band="gt_p99",service_name="gateway"}[1m])) > ${SLOW_ENOUGH}`
   for (const prometheus of [classic, native]) {
     await prometheus.waitFor(attributed)
     await prometheus.waitFor('tail_clock_offset_seconds')
+    await prometheus.waitFor('rate(tail_forward_spans_total{result="sent"}[20s]) > 0')
     await prometheus.waitFor('rate(tail_boundary_seconds_count{band="gt_p99",component="marshalling"}[1m]) > 0')
     await prometheus.waitFor('tail_advice_info{service_name="checkout"}')
     await prometheus.waitFor('rate(tail_pattern_seconds_total{band="gt_p99",service_name="checkout"}[1m]) > 0')
@@ -81,6 +86,7 @@ afterAll(async () => {
   await stand.traffic.shutdown()
   await Promise.all([stand.classic.stop(), stand.native.stop()])
   await stand.service.stop()
+  await stand.backend.close()
 })
 
 const every: readonly DashboardQuery[] = Object.entries(dashboards).flatMap(([name, one]) => queriesOf(name, one))
