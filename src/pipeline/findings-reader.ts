@@ -11,7 +11,7 @@ import { PHASE_SLOTS } from '../model/phases.ts'
 import { CloseReason, type TraceColumns } from '../model/spans.ts'
 import { viewTrace } from '../model/trace-copy.ts'
 import { type JudgedRequests } from '../explain/index.ts'
-import { ASKED_CELLS, FindingCell, FINDING_HEAD, type Findings } from './findings.ts'
+import { ASKED_CELLS, eachRequestColumn, FindingCell, FINDING_HEAD, type Findings } from './findings.ts'
 
 /** A record as the shard had it, as far as it is to be counted. Reused: read it before the next one. */
 export interface ReadFinding {
@@ -56,16 +56,7 @@ export function createFindingsReader(): FindingsReader {
     }
     requests.n = n
     column(requests.span, n)
-    column(requests.service, n)
-    column(requests.operation, n)
-    column(requests.class, n)
-    column(requests.outcome, n)
-    column(requests.durationNs, n)
-    column(requests.leadNs, n)
-    column(requests.partial, n)
-    column(requests.weight, n)
-    column(requests.sampling, n)
-    column(judged.bands, n)
+    eachRequestColumn(requests, judged.bands, column)
     requests.phaseNs.fill(0, 0, n * PHASE_SLOTS)
     requests.patternNs.fill(0, 0, n * PATTERNS)
     for (let i = 0; i < n; i++) {

@@ -39,6 +39,27 @@ export const FindingCell = {
 } as const
 export const FINDING_HEAD = 13
 
+type Column = Float64Array | Uint32Array | Uint8Array
+
+/** What a record says of requests behind their spans, in its order; whoever writes and whoever reads goes through it. */
+export function eachRequestColumn(
+  requests: RequestColumns,
+  bands: Uint8Array,
+  visit: (column: Column, n: number) => void
+): void {
+  const { n } = requests
+  visit(requests.service, n)
+  visit(requests.operation, n)
+  visit(requests.class, n)
+  visit(requests.outcome, n)
+  visit(requests.durationNs, n)
+  visit(requests.leadNs, n)
+  visit(requests.partial, n)
+  visit(requests.weight, n)
+  visit(requests.sampling, n)
+  visit(bands, n)
+}
+
 /**
  * Cells of a request, crossing, row of blame, and of what a request lacked; of each all rows of the first column come first. Of a
  * request's phases and patterns nearly all are 0: those that are not follow each other, and two cells say which they are.
@@ -113,16 +134,7 @@ export function createFindingsWriter(): FindingsWriter {
   function addRequests({ requests, trace }: Decomposition, bands: Uint8Array, whole: boolean): void {
     const { n } = requests
     for (let i = 0; i < n; i++) put(spanOrResource(trace, requests.span[i] as number, whole))
-    column(requests.service, n)
-    column(requests.operation, n)
-    column(requests.class, n)
-    column(requests.outcome, n)
-    column(requests.durationNs, n)
-    column(requests.leadNs, n)
-    column(requests.partial, n)
-    column(requests.weight, n)
-    column(requests.sampling, n)
-    column(bands, n)
+    eachRequestColumn(requests, bands, column)
     for (let i = 0; i < n; i++) {
       sparse(requests.phaseNs, i * PHASE_SLOTS, PHASE_SLOTS)
       sparse(requests.patternNs, i * PATTERNS, PATTERNS)
