@@ -9,7 +9,9 @@ const THROUGHPUT_SHARE_MIN = 0.75
 const ANSWERED_P99_MS_MAX = 10
 const RUNS = 3
 const WARM_UP_SPANS = 400_000
-const RUN_SPANS = 600_000
+/** Some six seconds as fast as it goes: in less, much of what closing costs would come after the answers. */
+const RUN_SPANS = 2_000_000
+const PACED_RUN_SPANS = 600_000
 /** As of a fleet of exporters: each waits for its answer, and what they wait for is one sync for all. */
 const CONNECTIONS = 16
 
@@ -19,15 +21,14 @@ export async function durability(): Promise<string> {
   try {
     const whole = await measureTogether(modes.map((mode) => planOf(mode, join(folder, 'whole'))))
     const [off, , batch] = whole as [LoadReport, LoadReport, LoadReport]
-    const halfRate = Math.min(...whole.map((report) => report.spansPerSecond)) / 2
-    const half = await measureTogether(
-      modes.map((mode) => ({ ...planOf(mode, join(folder, 'half')), spansPerSecond: halfRate }))
-    )
-    const share = batch.spansPerSecond / off.spansPerSecond
+    const halfRate = Math.min(...whole.map((report) => report.countedPerSecond)) / 2
+    const paced = { runSpans: PACED_RUN_SPANS, spansPerSecond: halfRate }
+    const half = await measureTogether(modes.map((mode) => ({ ...planOf(mode, join(folder, 'half')), ...paced })))
+    const share = batch.countedPerSecond / off.countedPerSecond
     const p99 = half[2]?.answeredMs.p99 ?? NaN
     const figures: Figure[] = [
       {
-        name: 'durability: batch, spans/s of those without',
+        name: 'durability: batch, spans/s until counted, of those without',
         measured: digits(share),
         bound: `≥ ${THROUGHPUT_SHARE_MIN}`,
         met: share >= THROUGHPUT_SHARE_MIN
@@ -43,7 +44,7 @@ export async function durability(): Promise<string> {
       const [fast, paced] = [whole[i] as LoadReport, half[i] as LoadReport]
       return [
         mode,
-        digits(fast.spansPerSecond),
+        digits(fast.countedPerSecond),
         digits(fast.cpuSecondsPerMillion),
         `${digits(paced.answeredMs.p50)} / ${digits(paced.answeredMs.p99)} ms`,
         `${digits(paced.sentLateMs.p50)} / ${digits(paced.sentLateMs.p99)} ms`,
@@ -52,7 +53,7 @@ export async function durability(): Promise<string> {
     })
     const head = [
       'durability',
-      'spans/s (wall)',
+      'spans/s until counted',
       'CPU s per million spans',
       `answered at ${digits(halfRate)} spans/s, p50 / p99`,
       'of that until sent',

@@ -51,7 +51,9 @@ export const assembleSection = section({
     .min(1)
     .max(1_000_000)
     .default(8_192)
-    .describe('Spans closed in one go, before requests and scrapes get their turn. Lower it if scrapes stall.')
+    .describe(
+      'Spans closed between two looks at the clock; more go on for 20 ms, before requests and scrapes get their turn. Lower it if scrapes stall.'
+    )
 })
 
 export interface AssembleSettings {

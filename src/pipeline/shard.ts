@@ -13,6 +13,8 @@ import { type Guard } from './guard.ts'
 /** Time that giants may take of a tick, and traces that were held of a turn. */
 const GIANTS_MS = 20
 const HELD_MS = 10
+/** As long as bodies have before it is another's turn: where there is more of both than time, neither leaves the other behind. */
+const CLOSE_MS = 20
 /** Traces of the most spans that may wait for their turn: settings/memory-sizes.ts counts on it. */
 const GIANTS_WAITING = 2
 
@@ -229,6 +231,12 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     closed = 0
   }
 
+  /** After its first slice. */
+  function goOnClosing(atMs: number): void {
+    const untilMs = parts.nowMs() + CLOSE_MS
+    while (assemble.due(atMs) && parts.nowMs() < untilMs) assemble.closeDue(atMs)
+  }
+
   function judge(nowMs: number): void {
     const isLast = nowMs === Infinity
     judgeHeld(isLast ? Infinity : parts.nowMs() + HELD_MS, nowMs)
@@ -245,13 +253,14 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     close(nowMs, logMs = nowMs) {
       begin(nowMs)
       assemble.tick(logMs)
+      goOnClosing(logMs)
       advanceGiants()
       forward?.tick(nowMs)
       return closed
     },
     closeDue(nowMs) {
       begin(nowMs)
-      assemble.closeDue(nowMs)
+      goOnClosing(nowMs)
       judge(nowMs)
       return closed
     },
