@@ -250,7 +250,7 @@ export const series = {
     name: 'tail_log_sync_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long the disk took to make what was written durable.',
+    help: 'How long the disk took to make what was written durable; with durability batch, writing included.',
     labels: []
   },
   forwardSpans: {

@@ -45,6 +45,11 @@ export function createDisk(files = new Map<string, Content>()): DiskModel {
     return content
   }
 
+  function sync(name: string, content: Content): void {
+    ask('sync', name)
+    content.durable = content.seen
+  }
+
   /** Turns what throws into a promise that rejects, as the real ones do. */
   const later = <T>(work: () => T | Promise<T>): Promise<T> => Promise.resolve().then(work)
 
@@ -54,23 +59,24 @@ export function createDisk(files = new Map<string, Content>()): DiskModel {
         ask('list', '')
         return [...named.keys()]
       }),
-    create: (name) =>
+    create: (name, writeThrough) =>
       later(() => {
         if (named.has(name)) throw Object.assign(new Error(`${name} is there`), { code: 'EEXIST' })
         ask('create', name)
         const content = { seen: Buffer.alloc(0), durable: Buffer.alloc(0) }
         named.set(name, content)
         return {
-          write: (bytes) =>
+          write: (parts) =>
             later(() => {
+              const bytes = Buffer.concat(parts)
               const taken = Math.min(ask('write', name) ?? bytes.length, bytes.length)
               content.seen = Buffer.concat([content.seen, bytes.subarray(0, taken)])
+              if (writeThrough) sync(name, content)
               return taken
             }),
           sync: () =>
             later(() => {
-              ask('sync', name)
-              content.durable = content.seen
+              sync(name, content)
             }),
           truncate: (bytes) =>
             later(() => {

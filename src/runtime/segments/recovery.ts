@@ -1,7 +1,8 @@
 import { type Folder, type ReadFile } from './folder.ts'
 import { numberOfName, SEGMENT_HEAD_BYTES, segmentName } from './format.ts'
 import { checkHead, createSegmentReader, type ReadRecord, type SegmentReader } from './scan.ts'
-import { CORRUPT_SUFFIX, type KnownSegment, type LogStart, pruneAside, setAside } from './segment-log.ts'
+import { type KnownSegment } from './open-segments.ts'
+import { CORRUPT_SUFFIX, type LogStart, pruneAside, setAside } from './segment-log.ts'
 
 /** What could not be read, since the start. */
 export interface Losses {
@@ -26,16 +27,26 @@ export interface Recovery {
 export async function recover(folder: Folder, onRecord: OnRecord): Promise<Recovery> {
   const losses: Losses = { tornBytes: 0, corruptBytes: 0, corruptRecords: 0, foreignFiles: 0 }
   const numbers = (await folder.list()).flatMap((name) => numberOfName(name) ?? []).sort((a, b) => a - b)
-  const newest = numbers.at(-1)
+  const newest = await newestWritten(folder, numbers)
   const segments: KnownSegment[] = []
   let sequence = 0
   for (const number of numbers) {
-    const found = await readSegment(folder, { number, isNewest: number === newest, after: sequence }, losses, onRecord)
+    const found = await readSegment(folder, { number, isNewest: number >= newest, after: sequence }, losses, onRecord)
     if (found === undefined) continue
     segments.push(found)
     sequence = Math.max(sequence, found.last)
   }
-  return { start: { segments, nextNumber: (newest ?? 0) + 1, nextSequence: sequence + 1 }, losses }
+  return { start: { segments, nextNumber: (numbers.at(-1) ?? 0) + 1, nextSequence: sequence + 1 }, losses }
+}
+
+/** The one being written when the process ended: another may have been made ready. */
+async function newestWritten(folder: Folder, numbers: readonly number[]): Promise<number> {
+  for (const number of numbers.toReversed()) {
+    const file = await folder.open(segmentName(number)).catch(() => undefined)
+    await file?.close()
+    if ((file?.bytes ?? Infinity) > SEGMENT_HEAD_BYTES) return number
+  }
+  return 0
 }
 
 /** May take its time: the next record is read when it is done. */
@@ -43,6 +54,7 @@ export type OnRecord = (record: ReadRecord, segment: number) => Promise<void> | 
 
 interface Wanted {
   readonly number: number
+  /** Nothing was written after it. */
   readonly isNewest: boolean
   /** Records up to this sequence have been read already: a write that failed is repeated in the next segment. */
   readonly after: number
@@ -117,8 +129,8 @@ async function cutTail(folder: Folder, name: string, file: ReadFile, at: number)
   await file.read(at, tail)
   if (tail.some((byte) => byte !== 0)) {
     const aside = `${name}.${at}${CORRUPT_SUFFIX}`
-    const kept = await folder.create(aside)
-    await kept.write(tail)
+    const kept = await folder.create(aside, false)
+    await kept.write([tail])
     await kept.close()
     await pruneAside(folder)
   }

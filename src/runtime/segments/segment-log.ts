@@ -1,6 +1,8 @@
 import { Fault } from '../fault.ts'
-import { type AppendedFile, type Folder } from './folder.ts'
-import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentHead, segmentName, writeRecord } from './format.ts'
+import { type Folder } from './folder.ts'
+import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentName, writeRecord } from './format.ts'
+import { createOpenSegments, type KnownSegment } from './open-segments.ts'
+import { createPages, type Page } from './pages.ts'
 
 export interface SegmentLogSettings {
   readonly segmentBytes: number
@@ -21,20 +23,11 @@ export interface SegmentLogSettings {
 export interface SegmentLogTools {
   readonly folder: Folder
   readonly nowMs: () => number
-  /** Told how long each sync took. */
+  /** Told how long each sync took, or a write that is one. */
   readonly synced: (ms: number) => void
   /** Told when records stop being kept, and when they are again. */
   readonly failed: (reason: unknown) => void
   readonly recovered: () => void
-}
-
-export interface KnownSegment {
-  readonly number: number
-  /** The last sequence in it; -Infinity when there is none. */
-  last: number
-  bytes: number
-  /** A part of it cannot be read: it is put aside and not removed. */
-  damaged: boolean
 }
 
 /** Where a log goes on. */
@@ -91,23 +84,6 @@ interface Batch {
   readonly kept: PromiseWithResolvers<boolean>
 }
 
-interface Page {
-  readonly buffer: Buffer
-  bytes: number
-}
-
-interface OpenSegment {
-  readonly file: AppendedFile
-  readonly known: KnownSegment
-  /** Its name may not survive a power cut yet. */
-  unnamed: boolean
-  dirty: boolean
-}
-
-/** A larger record has a page of its own. Pages are used again: the kernel clears memory that is new to a process, which costs more than the copy. */
-const PAGE_BYTES = 1 << 20
-/** What a busy disk leaves in two batches, one being written and one being filled. */
-const SPARE_PAGES_MAX = 16
 /** So much is not held back to gather more. */
 const WRITE_AT_ONCE_BYTES = 1 << 20
 const RETRY_MS = 1000
@@ -119,12 +95,13 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   const { folder } = tools
   const segments = [...start.segments]
   const counts: SegmentLogCounts = { records: 0, bytes: 0, unkept: 0, dropped: 0, stuck: 0 }
-  let nextNumber = start.nextNumber
+  const pages = createPages()
+  const writeThrough = settings.syncEveryMs === 0
+  const files = createOpenSegments({
+    ...{ folder, writeThrough, hasSpace, synced: tools.synced },
+    nextNumber: start.nextNumber
+  })
   let nextSequence = start.nextSequence
-  let current: OpenSegment | undefined
-  const spare: Page[] = []
-  /** Of all pages. */
-  let pageBytes = 0
   let filling = newBatch()
   let writing = 0
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined
@@ -144,28 +121,6 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     return { pages: [], bytes: 0, records: 0, last: -Infinity, beganMs: 0, kept: Promise.withResolvers() }
   }
 
-  /** With room for so many bytes. */
-  function pageFor(batch: Batch, bytes: number): Page {
-    const last = batch.pages.at(-1)
-    if (last !== undefined && last.bytes + bytes <= last.buffer.length) return last
-    const page = (bytes <= PAGE_BYTES ? spare.pop() : undefined) ?? newPage(Math.max(bytes, PAGE_BYTES))
-    batch.pages.push(page)
-    return page
-  }
-
-  function newPage(bytes: number): Page {
-    pageBytes += bytes
-    return { buffer: Buffer.allocUnsafeSlow(bytes), bytes: 0 }
-  }
-
-  function giveBack(pages: readonly Page[]): void {
-    for (const page of pages) {
-      page.bytes = 0
-      if (page.buffer.length === PAGE_BYTES && spare.length < SPARE_PAGES_MAX) spare.push(page)
-      else pageBytes -= page.buffer.length
-    }
-  }
-
   function inLine<T>(work: () => Promise<T>): Promise<T> {
     const done = line.then(work)
     line = done.catch(() => undefined)
@@ -180,7 +135,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       return Promise.resolve(false)
     }
     const bytes = RECORD_HEAD_BYTES + payload.length
-    const page = pageFor(filling, bytes)
+    const page = pages.pageFor(filling.pages, bytes)
     page.bytes = writeRecord(page.buffer, page.bytes, { type, sequence, timeMs: tools.nowMs(), payload })
     filling.bytes += bytes
     if (filling.records === 0) filling.beganMs = performance.now()
@@ -219,7 +174,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     const kept = await inLine(() => keep(batch))
     writing -= 1
     batch.kept.resolve(kept)
-    giveBack(batch.pages)
+    pages.giveBack(batch.pages)
     if (filling.records > 0 && writing === 0) schedule()
   }
 
@@ -233,7 +188,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
         counts.bytes += batch.bytes
         return true
       } catch (reason) {
-        await abandon()
+        await files.abandon()
         if (lastTry) fail(reason)
       }
     }
@@ -241,49 +196,28 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     return false
   }
 
-  async function writeBatch(batch: Batch): Promise<void> {
-    if (current !== undefined && current.known.bytes >= settings.segmentBytes) await finish()
-    await makeRoom(batch.bytes)
-    current ??= await begin()
-    const { known, file } = current
-    for (const page of batch.pages) await writeAll(file, page.buffer.subarray(0, page.bytes))
-    // Not before: a sync may have begun meanwhile.
-    current.dirty = true
-    known.bytes += batch.bytes
-    known.last = batch.last
-    if (settings.syncEveryMs === 0) await sync()
-    else syncTimer ??= setTimeout(syncLater, settings.syncEveryMs)
+  async function writeBatch({ pages: filled, bytes, last }: Batch): Promise<void> {
+    if ((files.current()?.bytes ?? 0) >= settings.segmentBytes) await finish()
+    await makeRoom(bytes)
+    if (files.current() === undefined) await begin()
+    await files.write(
+      filled.map(({ buffer, bytes: used }) => buffer.subarray(0, used)),
+      last
+    )
+    if (!writeThrough) syncTimer ??= setTimeout(syncLater, settings.syncEveryMs)
   }
 
-  async function begin(): Promise<OpenSegment> {
-    const known: KnownSegment = { number: nextNumber++, last: -Infinity, bytes: 0, damaged: false }
-    const file = await folder.create(segmentName(known.number))
-    segments.push(known)
-    const opened = { file, known, unnamed: true, dirty: true }
-    current = opened
-    const head = segmentHead(known.number)
-    await writeAll(file, head)
-    known.bytes = head.length
-    return opened
-  }
-
-  async function sync(segment = current): Promise<void> {
-    if (segment?.dirty !== true) return
-    const startMs = performance.now()
-    // What is written from here on may be left out.
-    segment.dirty = false
-    await segment.file.sync()
-    if (segment.unnamed) await folder.sync()
-    segment.unnamed = false
-    tools.synced(performance.now() - startMs)
+  async function begin(): Promise<void> {
+    if (!(await files.hasNext())) await makeSpace()
+    segments.push(await files.begin())
   }
 
   function syncLater(): void {
     syncTimer = undefined
-    const segment = current
-    syncing = sync(segment).catch((reason: unknown) => {
+    const synced = files.current()
+    syncing = files.sync().catch((reason: unknown) => {
       void inLine(async () => {
-        if (segment === current) await abandon()
+        if (synced === files.current()) await files.abandon()
         fail(reason)
       })
     })
@@ -291,19 +225,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 
   async function finish(): Promise<void> {
     await syncing
-    await sync()
-    const file = current?.file
-    current = undefined
-    await file?.close()
-  }
-
-  /** Cuts off what was written in part, where that still works. */
-  async function abandon(): Promise<void> {
-    if (current === undefined) return
-    const { file, known } = current
-    current = undefined
-    await file.truncate(known.bytes).catch(() => undefined)
-    await file.close().catch(() => undefined)
+    await files.finish()
   }
 
   function fail(reason: unknown): void {
@@ -318,32 +240,39 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   async function retry(): Promise<void> {
     if (!isFailing) return
     try {
+      await files.discardNext()
       if (settings.whenFull === 'drop' && isFull(failure)) await dropOldest()
       await makeRoom(Math.min(WRITE_AT_ONCE_BYTES, settings.bytesMax / 2))
       await begin()
-      await sync()
       isFailing = false
       tools.recovered()
     } catch (reason) {
-      await abandon()
+      await files.abandon()
       fail(reason)
     }
   }
 
+  /** Within its own size. */
   async function makeRoom(bytes: number): Promise<void> {
-    // Asking the file system costs more than a write; a segment is soon enough.
-    let short = current === undefined && (await folder.freeShare()) < settings.freeShareMin
-    while (short || bytesOf(segments) + bytes > settings.bytesMax) {
-      if (settings.whenFull === 'fail' || !(await dropOldest())) {
-        throw new Fault('BUSY', short ? 'the file system has too little free space' : 'the log is full')
-      }
-      short = current === undefined && (await folder.freeShare()) < settings.freeShareMin
-    }
+    while (bytesOf(segments) + bytes > settings.bytesMax) await giveUpOldest('the log is full')
+  }
+
+  /** On the file system, for another segment. */
+  async function makeSpace(): Promise<void> {
+    while (!(await hasSpace())) await giveUpOldest('the file system has too little free space')
+  }
+
+  async function hasSpace(): Promise<boolean> {
+    return (await folder.freeShare()) >= settings.freeShareMin
+  }
+
+  async function giveUpOldest(why: string): Promise<void> {
+    if (settings.whenFull === 'fail' || !(await dropOldest())) throw new Fault('BUSY', why)
   }
 
   async function dropOldest(): Promise<boolean> {
     const oldest = segments[0]
-    if (oldest === undefined || oldest === current?.known) return false
+    if (oldest === undefined || oldest === files.current()) return false
     counts.dropped += 1
     await remove(oldest)
     return true
@@ -351,7 +280,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 
   async function removeBefore(sequence: number): Promise<void> {
     for (let oldest = segments[0]; oldest !== undefined; oldest = segments[0]) {
-      if (oldest === current?.known || oldest.last >= sequence) return
+      if (oldest === files.current() || oldest.last >= sequence) return
       await remove(oldest)
     }
   }
@@ -378,7 +307,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       await writeFilling()
       await syncing
       await inLine(async () => {
-        if (!isFailing) await sync()
+        if (!isFailing) await files.sync()
       }).catch(() => undefined)
     },
     release(beforeSequence) {
@@ -389,13 +318,16 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     segments: () => segments,
     failing: () => isFailing,
     counts,
-    bufferBytes: () => pageBytes,
+    bufferBytes: pages.bytes,
     async close() {
       unschedule()
       await writeFilling()
       clearTimeout(syncTimer)
       await syncing
-      await inLine(finish).catch(() => undefined)
+      await inLine(async () => {
+        await finish().catch(() => undefined)
+        await files.discardNext()
+      })
       await removing
       clearTimeout(retryTimer)
     }
@@ -405,14 +337,6 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 function isFull(reason: unknown): boolean {
   const { code } = reason as { code?: unknown }
   return code === 'ENOSPC' || code === 'EDQUOT'
-}
-
-async function writeAll(file: AppendedFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const written = await file.write(at === 0 ? bytes : bytes.subarray(at))
-    if (written === 0) throw new Fault('BUSY', 'the disk took nothing')
-    at += written
-  }
 }
 
 export function bytesOf(segments: readonly KnownSegment[]): number {

@@ -188,14 +188,13 @@ test('what the disk does not give back while it runs is counted as lost, and nob
   before.give(...letters)
   await before.destinations.kept()
   const found = disk.killed()
-  let opened = 0
-  found.trouble((operation) => {
-    // The first time is for finding them, the second for reading them.
-    if (operation === 'open' && ++opened > 1) throw Object.assign(new Error('broken'), { code: 'EIO' })
-    return undefined
-  })
   const there = await backend()
   const after = await live(found, there.endpoint)
+  // They were found, and are not read yet.
+  found.trouble((operation) => {
+    if (operation === 'open') throw Object.assign(new Error('broken'), { code: 'EIO' })
+    return undefined
+  })
   after.destinations.tick()
   after.give('k')
   await after.until(() => after.spans().lost === 11)

@@ -7,6 +7,7 @@ import {
   type SegmentLog,
   type SegmentLogSettings
 } from '../../../../src/runtime/segments/index.ts'
+import { SEGMENT_HEAD_BYTES } from '../../../../src/runtime/segments/format.ts'
 import { createDisk, type DiskModel } from '../../../builders/disk-model.ts'
 import { createRandom } from '../../../builders/random.ts'
 
@@ -176,6 +177,31 @@ test('whatever bytes are changed, cut off or added, recovery ends, gives only wh
   }
 })
 
+test('what was being written when the process died is torn, not damaged, although another segment was ready', async () => {
+  const disk = createDisk()
+  const { log } = await begin(disk)
+  await log.append(1, Buffer.from('whole'))
+  const torn = disk.killed()
+  expect(torn.names()).toHaveLength(2)
+  torn.damage(torn.names()[0] as string, (bytes) => Buffer.concat([bytes, Buffer.alloc(20, 1)]))
+  const { losses, start } = await recover(torn.folder, () => undefined)
+  expect(losses).toEqual({ tornBytes: 20, corruptBytes: 0, corruptRecords: 0, foreignFiles: 0 })
+  expect(start.segments.map(({ damaged }) => damaged)).toEqual([false, false])
+  await log.close()
+})
+
+test('the segment made ready is gone when the log is closed, and its number is not given again', async () => {
+  const disk = createDisk()
+  const { log } = await begin(disk)
+  await log.append(1, Buffer.from('a'))
+  expect(disk.names()).toHaveLength(2)
+  const killed = disk.killed()
+  await log.close()
+  expect(disk.names()).toHaveLength(1)
+  const { start } = await recover(killed.folder, () => undefined)
+  expect(start.nextNumber).toBe(3)
+})
+
 test('a segment of another version and a file of the same name by someone else are put aside', async () => {
   const disk = await tenRecords()
   const [first = '', second = ''] = disk.names()
@@ -208,17 +234,29 @@ test('a disk that fails in one segment is asked once more in another, and nothin
   expect(found).toEqual(['a', 'b', 'a', 'b'])
 })
 
-/** A disk whose first sync takes until it is let go; what was written when it began is durable then. */
+/** A disk whose first sync of records takes until it is let go; what was written when it began is durable then. */
 function slowOnce(disk: DiskModel): { readonly slow: DiskModel; readonly letGo: () => void } {
   const { promise, resolve } = Promise.withResolvers<undefined>()
   let syncs = 0
-  const create: DiskModel['folder']['create'] = async (name) => {
-    const file = await disk.folder.create(name)
-    const sync = async (): Promise<void> => {
-      await file.sync()
-      if (++syncs === 1) await promise
+  const create: DiskModel['folder']['create'] = async (name, writeThrough) => {
+    const file = await disk.folder.create(name, writeThrough)
+    let written = 0
+    const synced = async (): Promise<void> => {
+      if (written > SEGMENT_HEAD_BYTES && ++syncs === 1) await promise
     }
-    return { ...file, sync }
+    return {
+      ...file,
+      async write(parts) {
+        const bytes = await file.write(parts)
+        written += bytes
+        if (writeThrough) await synced()
+        return bytes
+      },
+      async sync() {
+        await file.sync()
+        await synced()
+      }
+    }
   }
   const letGo = (): void => {
     resolve(undefined)

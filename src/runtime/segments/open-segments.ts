@@ -1,0 +1,151 @@
+import { Fault } from '../fault.ts'
+import { type AppendedFile, type Folder } from './folder.ts'
+import { segmentHead, segmentName } from './format.ts'
+
+export interface KnownSegment {
+  readonly number: number
+  /** The last sequence in it; -Infinity when there is none. */
+  last: number
+  bytes: number
+  /** A part of it cannot be read: it is put aside and not removed. */
+  damaged: boolean
+}
+
+export interface OpenSegmentsOptions {
+  readonly folder: Folder
+  readonly nextNumber: number
+  /** Each write is durable when it resolves; else only what was synced is. */
+  readonly writeThrough: boolean
+  /** Whether there is space for one segment more. */
+  readonly hasSpace: () => Promise<boolean>
+  /** Told how long each sync took, or a write that is one. */
+  readonly synced: (ms: number) => void
+}
+
+/**
+ * The segment that is written, and the next one, made ready meanwhile: making a file durable takes several calls, and whoever
+ * wants to write would wait for all of them. One call at a time, `sync` aside.
+ */
+export interface OpenSegments {
+  readonly current: () => KnownSegment | undefined
+  /** Whether the next segment is ready. */
+  readonly hasNext: () => Promise<boolean>
+  /** Goes on in the next one, which is known from here on. */
+  readonly begin: () => Promise<KnownSegment>
+  readonly write: (parts: readonly Uint8Array[], last: number) => Promise<void>
+  /** What was written so far is durable. */
+  readonly sync: () => Promise<void>
+  /** Syncs and closes the current one. */
+  readonly finish: () => Promise<void>
+  /** Closes it without what was written in part, where that still works. */
+  readonly abandon: () => Promise<void>
+  /** The next one is not wanted: a disk that failed has to make it anew. */
+  readonly discardNext: () => Promise<void>
+}
+
+interface OpenSegment {
+  readonly file: AppendedFile
+  readonly known: KnownSegment
+  dirty: boolean
+}
+
+export function createOpenSegments({ folder, writeThrough, ...options }: OpenSegmentsOptions): OpenSegments {
+  let { nextNumber } = options
+  let current: OpenSegment | undefined
+  let next: Promise<OpenSegment | undefined> = Promise.resolve(undefined)
+
+  /** With its head and its name durable, or none of it there. */
+  async function make(): Promise<OpenSegment> {
+    const number = nextNumber++
+    const name = segmentName(number)
+    const head = segmentHead(number)
+    const file = await folder.create(name, writeThrough)
+    try {
+      await writeAll(file, [head])
+      if (!writeThrough) await file.sync()
+      await folder.sync()
+    } catch (reason) {
+      await file.close().catch(() => undefined)
+      await folder.remove(name).catch(() => undefined)
+      throw reason
+    }
+    return { file, known: { number, last: -Infinity, bytes: head.length, damaged: false }, dirty: false }
+  }
+
+  async function makeReady(): Promise<OpenSegment | undefined> {
+    return (await options.hasSpace()) ? make() : undefined
+  }
+
+  async function sync(): Promise<void> {
+    const segment = current
+    if (segment?.dirty !== true) return
+    const startMs = performance.now()
+    // What is written from here on may be left out.
+    segment.dirty = false
+    await segment.file.sync()
+    options.synced(performance.now() - startMs)
+  }
+
+  return {
+    current: () => current?.known,
+    hasNext: async () => (await next) !== undefined,
+    async begin() {
+      current = (await next) ?? (await make())
+      next = makeReady().catch(() => undefined)
+      return current.known
+    },
+    async write(parts, last) {
+      if (current === undefined) throw new Fault('BUG', 'no segment is open')
+      const { file, known } = current
+      const startMs = performance.now()
+      known.bytes += await writeAll(file, parts)
+      known.last = last
+      if (writeThrough) options.synced(performance.now() - startMs)
+      // Not before: a sync may have begun meanwhile.
+      else current.dirty = true
+    },
+    sync,
+    async finish() {
+      await sync()
+      const file = current?.file
+      current = undefined
+      // All of it is durable: nobody has to wait for this.
+      void file?.close().catch(() => undefined)
+    },
+    async abandon() {
+      if (current === undefined) return
+      const { file, known } = current
+      current = undefined
+      await file.truncate(known.bytes).catch(() => undefined)
+      await file.close().catch(() => undefined)
+    },
+    async discardNext() {
+      const unwanted = await next
+      next = Promise.resolve(undefined)
+      if (unwanted === undefined) return
+      await unwanted.file.close().catch(() => undefined)
+      await folder.remove(segmentName(unwanted.known.number)).catch(() => undefined)
+    }
+  }
+}
+
+/** Gives the number of their bytes. */
+async function writeAll(file: AppendedFile, parts: readonly Uint8Array[]): Promise<number> {
+  let total = 0
+  for (let left = parts; left.length > 0;) {
+    const written = await file.write(left)
+    if (written === 0) throw new Fault('BUSY', 'the disk took nothing')
+    total += written
+    left = behind(left, written)
+  }
+  return total
+}
+
+/** What follows the first so many bytes. */
+function behind(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let skip = bytes
+  let at = 0
+  for (let part = parts[at]; part !== undefined && part.length <= skip; part = parts[++at]) skip -= part.length
+  const [first, ...rest] = parts.slice(at)
+  return first === undefined ? [] : [first.subarray(skip), ...rest]
+}
