@@ -107,9 +107,9 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
   return {
     async listen() {
       await app.ready()
-      const grpc = await listenOn(servers.grpc, settings.host, settings.grpcPort)
+      const grpc = await listenOn(servers.grpc, settings, settings.grpcPort)
       try {
-        return { grpc, http: await listenOn(servers.http, settings.host, settings.httpPort) }
+        return { grpc, http: await listenOn(servers.http, settings, settings.httpPort) }
       } catch (error) {
         servers.grpc.close()
         throw error
@@ -131,12 +131,13 @@ export function createAcceptor(settings: AcceptSettings, tools: AcceptTools, nex
   }
 }
 
-function listenOn(server: Server, host: string, port: number): Promise<Address> {
+function listenOn(server: Server, { host, connectionsMax }: AcceptSettings, port: number): Promise<Address> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       reject(new Fault('BAD_SETTINGS', `cannot listen on ${host}:${port}: ${error.message}`, { cause: error }))
     })
-    server.listen(port, host, () => {
+    // By default 511 wait to be accepted: the kernel lets more believe that they are connected, and resets them.
+    server.listen({ port, host, backlog: connectionsMax }, () => {
       resolve({ host, port: (server.address() as AddressInfo).port })
     })
   })

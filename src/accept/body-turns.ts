@@ -1,7 +1,9 @@
 /** How long bodies may be worked on before sockets, scrapes and timers get their turn. */
 const TURN_MS = 20
-/** A body that has waited for longer shows that there is more work than time. */
+/** Whoever has waited for longer, or would have to, shows that there is more work than time. */
 const WAIT_MS_MAX = 1_000
+/** Of the newest in the mean pace. */
+const PACE_SHARE = 1 / 32
 
 export interface BodyTurnsTools {
   readonly nowMs: () => number
@@ -22,6 +24,9 @@ export interface BodyTurns {
 
 export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTurns {
   const waiting: { readonly sinceMs: number; readonly begin: () => void }[] = []
+  /** From the end of one that waited to the end of the next, on average, others' turns included. */
+  let paceMs = 0
+  let endedMs = 0
   let usedMs = 0
   let isEnding = false
 
@@ -43,9 +48,16 @@ export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTur
       usedMs = 0
       for (let next = waiting.shift(); next !== undefined; next = usedMs < TURN_MS ? waiting.shift() : undefined) {
         next.begin()
+        keepPace()
       }
       if (waiting.length > 0) end()
     })
+  }
+
+  function keepPace(): void {
+    const now = nowMs()
+    paceMs += (now - endedMs - paceMs) * PACE_SHARE
+    endedMs = now
   }
 
   return {
@@ -60,9 +72,11 @@ export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTur
             })
           )
         }
-        waiting.push({ sinceMs: nowMs(), begin })
+        const sinceMs = nowMs()
+        if (waiting.length === 0) endedMs = sinceMs
+        waiting.push({ sinceMs, begin })
       })
     },
-    late: () => nowMs() - (waiting[0]?.sinceMs ?? Infinity) > WAIT_MS_MAX
+    late: () => waiting.length * paceMs > WAIT_MS_MAX || nowMs() - (waiting[0]?.sinceMs ?? Infinity) > WAIT_MS_MAX
   }
 }

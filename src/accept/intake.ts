@@ -73,6 +73,7 @@ export function isRefusal(outcome: Verdict | Refusal): outcome is Refusal {
   return 'reason' in outcome
 }
 
+const tooLate = underPressure({ cause: 'event_loop', retryAfterMs: RETRY_AFTER_MS })
 const MISTAKES_LOGGED_EVERY_MS = 10_000
 
 interface IntakeParts {
@@ -92,7 +93,7 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
   function admit(arrival: Arrival, client: string): Refusal | undefined {
     const pressed = next.admission()
     if (pressed !== undefined) return underPressure(pressed)
-    if (turns.late()) return underPressure({ cause: 'event_loop', retryAfterMs: RETRY_AFTER_MS })
+    if (turns.late()) return tooLate
     const declared = arrival.declaredBytes ?? 0
     const framing = arrival.protocol === 'grpc' ? GRPC_PREFIX_BYTES : 0
     if (declared > bytesMax + framing) return tooLarge(bytesMax)
@@ -117,6 +118,8 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
       const stopped = await receive({ source, body, timeoutMs, release })
       if (stopped !== undefined) return stopped
       if (tools.nowMs() > deadlineMs) return { reason: 'timeout', message: 'the deadline passed before the body came' }
+      // Many that came at once were let in before any of them had to wait.
+      if (turns.late()) return tooLate
       return await turns.take(() => open(arrival, decision.client, body.bytes()))
     } finally {
       body.free()

@@ -81,3 +81,23 @@ test('it is late while the first of those that wait has waited for a second', ()
   others()
   expect(turns.late()).toBe(false)
 })
+
+test('it is late while those that wait are more than a second of work, at the pace at which they were done', () => {
+  const { work, turns, wait, others } = thread()
+  const come = (bodies: number): void => {
+    for (let body = 0; body < bodies; body++) void work(body, 10)
+  }
+  // Two always wait; of each forty milliseconds two bodies take twenty, and others the rest.
+  come(4)
+  for (let turn = 0; turn < 200; turn++) {
+    come(2)
+    wait(20)
+    others()
+  }
+  come(35)
+  expect(turns.late()).toBe(false)
+  come(30)
+  expect(turns.late()).toBe(true)
+  for (let turn = 0; turn < 20; turn++) others()
+  expect(turns.late()).toBe(false)
+})
