@@ -1,12 +1,18 @@
 import { type Envelopes, type ScopeEnvelope } from './envelopes.ts'
 import { RESOURCE_SPANS, SCOPE_SPANS, SPAN, TrustedReader } from './wire.ts'
 
-/** Where a span of the request at hand is. */
-export type OnSpan = (source: Buffer, from: number, to: number, envelope: ScopeEnvelope) => void
+/** Spans that came in one ScopeSpans. */
+export interface SpansOfScope {
+  readonly source: Buffer
+  readonly envelope: ScopeEnvelope
+  /** Where each begins and ends. */
+  readonly places: Uint32Array
+  readonly count: number
+}
 
-/** Walks an export request that accept has taken and tells of every span, in order, and what it came in. */
+/** Walks an export request that accept has taken and tells of all spans, in order, and what they came in. */
 export interface Arrivals {
-  readonly walk: (request: Buffer, onSpan: OnSpan) => void
+  readonly walk: (request: Buffer, onSpans: (spans: SpansOfScope) => void) => void
   readonly bytes: () => number
 }
 
@@ -53,7 +59,7 @@ export function createArrivals(envelopes: Pick<Envelopes, 'find' | 'release'>): 
     spanCount += 1
   }
 
-  function walkResource(from: number, end: number, onSpan: OnSpan): void {
+  function walkResource(from: number, end: number, onSpans: (spans: SpansOfScope) => void): void {
     scopeCount = 0
     const resource = split(from, end, SCOPE_SPANS, noteScope)
     for (let i = 0; i < scopeCount; i++) {
@@ -61,20 +67,18 @@ export function createArrivals(envelopes: Pick<Envelopes, 'find' | 'release'>): 
       const scope = split(scopes[2 * i] as number, scopes[2 * i + 1] as number, SPAN, noteSpan)
       if (spanCount === 0) continue
       const envelope = envelopes.find(resource, scope)
-      for (let span = 0; span < spanCount; span++) {
-        onSpan(reader.bytes, spans[2 * span] as number, spans[2 * span + 1] as number, envelope)
-      }
-      envelopes.release(envelope.number)
+      onSpans({ source: reader.bytes, envelope, places: spans, count: spanCount })
+      envelopes.release(envelope.number, 1)
     }
   }
 
   return {
-    walk(request, onSpan) {
+    walk(request, onSpans) {
       reader.bytes = request
       for (let at = 0; at < request.length;) {
         const tag = reader.varint(at)
         const end = reader.fieldEnd(tag, reader.next)
-        if (tag === RESOURCE_SPANS) walkResource(reader.next, end, onSpan)
+        if (tag === RESOURCE_SPANS) walkResource(reader.next, end, onSpans)
         at = end
       }
       reader.bytes = Buffer.alloc(0)

@@ -107,10 +107,10 @@ export class AttributeWriter {
 
   criticalPathNs(ns: number): void {
     let bytes = 1
-    for (let rest = ns; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1
+    for (let more = 0x80; more <= ns; more *= 0x80) bytes += 1
     if (!this.#put(Added.criticalPathNs, encoded.criticalPathNs[bytes] as Encoded)) return
     let rest = ns
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.bytes[this.at++] = (rest % 0x80) | 0x80
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.bytes[this.at++] = (rest & 0x7f) | 0x80
     this.bytes[this.at++] = rest
   }
 

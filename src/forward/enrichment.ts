@@ -39,8 +39,11 @@ export function createEnrichment(wanted: readonly EnrichmentName[]): Enrichment 
       requestOf = new Int32Array(2 * n)
       pathNs = new Float64Array(2 * n)
     }
-    requestOf.fill(NO_REQUEST, 0, n)
-    pathNs.fill(0, 0, n)
+    // Most traces are too small for calls to pay.
+    for (let row = 0; row < n; row++) {
+      requestOf[row] = NO_REQUEST
+      pathNs[row] = 0
+    }
     found = foundRequests
     rootRequest = result.rootRequest
     const { requests } = result

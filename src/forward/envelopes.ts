@@ -24,9 +24,10 @@ export interface Envelopes {
   /** Counts as one span until it is released. */
   readonly find: (resource: Buffer, scope: Buffer) => ScopeEnvelope
   readonly of: (number: number) => ScopeEnvelope
-  readonly retain: (scope: ScopeEnvelope) => void
-  /** One span less; the last one takes the envelope with it. */
-  readonly release: (number: number) => void
+  /** So many spans more. */
+  readonly retain: (scope: ScopeEnvelope, spans: number) => void
+  /** So many less; the last one takes the envelope with it. */
+  readonly release: (number: number, spans: number) => void
   readonly bytes: () => number
 }
 
@@ -68,9 +69,9 @@ export function createEnvelopes(): Envelopes {
     return made
   }
 
-  function release(number: number): void {
+  function release(number: number, spans: number): void {
     const scope = scopes[number] as ScopeEnvelope
-    scope.spans -= 1
+    scope.spans -= spans
     if (scope.spans > 0) return
     const { resource } = scope
     scopes[number] = undefined
@@ -85,8 +86,8 @@ export function createEnvelopes(): Envelopes {
   return {
     find,
     of: (number) => scopes[number] as ScopeEnvelope,
-    retain(scope) {
-      scope.spans += 1
+    retain(scope, spans) {
+      scope.spans += spans
     },
     release,
     bytes: () => bytes

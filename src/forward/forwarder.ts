@@ -3,18 +3,18 @@ import { type HeldBytes } from '../model/memory.ts'
 import { Band, type CountedRequests } from '../model/requests.ts'
 import { CloseReason, type SpanBatch, type TraceColumns, Unplaced } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
-import { createArrivals } from './arrivals.ts'
+import { createArrivals, type SpansOfScope } from './arrivals.ts'
 import { AttributeResult, forwarderCounters, ForwardResult, forwardResults } from './counters.ts'
 import { createEnrichment } from './enrichment.ts'
 import { createChunkBuffers } from './chunk-buffers.ts'
-import { createEnvelopes, type ScopeEnvelope } from './envelopes.ts'
+import { createEnvelopes } from './envelopes.ts'
 import { jsonToProtobuf } from './json-to-protobuf.ts'
 import { type Chunk, createOutbox, type Outbox } from './outbox.ts'
 import { createRecentTraces } from './recent-traces.ts'
 import { type RowRequests } from './row-requests.ts'
 import { hasValidIds } from './senders-span.ts'
 import { type ForwarderSettings, type Send } from './settings.ts'
-import { createSpanStore } from './span-store.ts'
+import { createSpanStore, type StoredRows } from './span-store.ts'
 
 export interface ForwarderTools {
   /** Takes an export request that is ready to be sent. */
@@ -125,7 +125,7 @@ export function createForwarder(settings: ForwarderSettings, { next, rowRequests
       return
     }
     handled(how)
-    if (all !== undefined && toTail) store.retain(handle)
+    store.handOn(handle, all !== undefined && toTail ? 2 : 1)
     all?.add(handle, addedFrom, writer.at)
     if (toTail) tail.add(handle, addedFrom, writer.at)
     if ((all?.size() ?? 0) >= batchBytesMax || (tail?.size() ?? 0) >= batchBytesMax) flush()
@@ -150,37 +150,54 @@ export function createForwarder(settings: ForwarderSettings, { next, rowRequests
   let places: readonly number[] = []
   /** Without knowing which were refused, those that can go on go as they came. */
   let isKnown = true
+  /** Nobody asks for a refused span by its id. */
+  const refusedRow: StoredRows = { ids: new Uint32Array(2), handles: new Uint32Array(1), row: 0 }
 
-  function onSpan(source: Buffer, from: number, to: number, envelope: ScopeEnvelope): void {
+  function onSpans(spans: SpansOfScope): void {
     if (batch === undefined) return
-    const isRefused = !isKnown || row === batch.n || (refused < places.length && places[refused] === row)
-    if (!isRefused && rowRequests !== undefined) {
-      rowRequests.note(from, to, envelope)
-      row += 1
+    for (let i = 0; i < spans.count;) {
+      const accepted = isKnown ? Math.min(batch.n, places[refused] ?? Infinity) - row : 0
+      const end = Math.min(spans.count, i + accepted)
+      if (end === i) refuse(spans, i++)
+      else {
+        keep(spans, i, end, batch)
+        row += end - i
+        i = end
+      }
+    }
+  }
+
+  function keep(spans: SpansOfScope, from: number, end: number, { spanId, held }: SpanBatch): void {
+    if (rowRequests !== undefined) {
+      rowRequests.note(spans, from, end)
       return
     }
-    if (!isRefused) {
-      const [idHigh, idLow] = [batch.spanId[2 * row] as number, batch.spanId[2 * row + 1] as number]
-      const handle = store.put(source, from, to, { envelope, idHigh, idLow })
-      batch.held[row] = waits ? handle : 0
-      row += 1
+    store.put(spans, from, end, { ids: spanId, handles: held, row })
+    for (let at = row; at < row + end - from; at++) {
+      const handle = held[at] as number
       if (handle === 0) handled(ForwardResult.tooLarge)
-      else if (!waits) sendAtOnce(handle, ForwardResult.plain)
-      return
+      if (waits || handle === 0) continue
+      held[at] = 0
+      // Those behind it may have needed its room.
+      if (store.find(handle, spanId[2 * at] as number, spanId[2 * at + 1] as number)) {
+        send(handle, false, ForwardResult.plain)
+      }
     }
+  }
+
+  function refuse(spans: SpansOfScope, i: number): void {
     refused += 1
-    if (!hasValidIds(source, from, to)) {
+    if (!hasValidIds(spans.source, spans.places[2 * i] as number, spans.places[2 * i + 1] as number)) {
       handled(ForwardResult.withoutIds)
       return
     }
-    const handle = store.put(source, from, to, { envelope, idHigh: 0, idLow: 0 })
+    store.put(spans, i, i + 1, refusedRow)
+    const [handle = 0] = refusedRow.handles
     if (handle === 0) handled(ForwardResult.tooLarge)
-    else sendAtOnce(handle, ForwardResult.refused)
-  }
-
-  function sendAtOnce(handle: number, how: number): void {
-    store.look(handle)
-    send(handle, false, how)
+    else {
+      store.look(handle)
+      send(handle, false, ForwardResult.refused)
+    }
   }
 
   function arrived({ body, encoding, rejected, places: refusedAt }: Arrived, into: SpanBatch): void {
@@ -193,7 +210,7 @@ export function createForwarder(settings: ForwarderSettings, { next, rowRequests
     places = refusedAt
     isKnown = rejected === refusedAt.length
     rowRequests?.begin(request)
-    arrivals.walk(request, onSpan)
+    arrivals.walk(request, onSpans)
     batch = undefined
     countTally()
   }

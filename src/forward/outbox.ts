@@ -1,7 +1,7 @@
 import { type ChunkBuffers } from './chunk-buffers.ts'
 import { type Envelopes, type ResourceEnvelope, type ScopeEnvelope } from './envelopes.ts'
 import { type SpanStore } from './span-store.ts'
-import { RESOURCE_SPANS, SCOPE_SPANS, SPAN, varintLength, writeVarint } from './wire.ts'
+import { fieldBytes, RESOURCE_SPANS, SCOPE_SPANS, SPAN, writeHead } from './wire.ts'
 
 /** An export request, and how many spans are in it. */
 export interface Chunk {
@@ -13,6 +13,8 @@ export interface Chunk {
 const FIRST_ROWS = 1024
 /** Spans that lie far apart, and whose memory is waited for at once: it halves the time of copying them. */
 const NEAR_SPANS = 16
+/** What most spans get is no longer; a loop copies it for less than a call. */
+const SHORT_BYTES = 64
 
 /**
  * Spans on their way out, until there are enough for one request. They stay where they are stored, in order of arrival; when
@@ -20,12 +22,12 @@ const NEAR_SPANS = 16
  * protobuf message may come in any order, so the bytes of the sender's are copied as they are.
  */
 export interface Outbox {
-  /** Takes over one waiting of the span that was looked at last in the store; what is added to it are bytes of the additions. */
+  /** Takes a span that was handed on, the one that was looked at last in the store; what is added to it are bytes of the additions. */
   readonly add: (handle: number, addedFrom: number, addedTo: number) => void
   readonly spans: () => number
   /** About as many bytes as the request will have. */
   readonly size: () => number
-  /** Writes the request, given what the additions are bytes of, and lets go of the spans. */
+  /** Writes the request, given what the additions are bytes of: the spans are copied. */
   readonly flush: (additions: Buffer) => Chunk
   readonly bytes: () => number
 }
@@ -36,9 +38,16 @@ export interface OutboxParts {
   readonly buffers: ChunkBuffers
 }
 
+/** Bytes that are read and written as words too. */
+interface Viewed {
+  readonly bytes: Buffer
+  readonly view: DataView
+}
+
 interface ScopeGroup {
   readonly envelope: ScopeEnvelope
   spansBytes: number
+  spans: number
   first: number
   last: number
 }
@@ -51,6 +60,7 @@ interface ResourceGroup {
 
 export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox {
   let handles = new Uint32Array(FIRST_ROWS)
+  let places = new Uint32Array(FIRST_ROWS)
   let lengths = new Uint32Array(FIRST_ROWS)
   let envelopeOf = new Uint32Array(FIRST_ROWS)
   let addedFrom = new Uint32Array(FIRST_ROWS)
@@ -62,6 +72,7 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
 
   function growRows(): void {
     handles = doubled(handles)
+    places = doubled(places)
     lengths = doubled(lengths)
     envelopeOf = doubled(envelopeOf)
     addedFrom = doubled(addedFrom)
@@ -82,8 +93,8 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
       const envelope = envelopes.of(envelopeOf[row] as number)
       if (envelope.place < 0) envelope.place = scopes.push(beginScope(resources, envelope, row)) - 1
       const scope = scopes[envelope.place] as ScopeGroup
-      const spanBytes = lengthOf(row)
-      scope.spansBytes += 1 + varintLength(spanBytes) + spanBytes
+      scope.spansBytes += fieldBytes(lengthOf(row))
+      scope.spans += 1
       next[scope.last] = row
       next[row] = -1
       scope.last = row
@@ -98,7 +109,7 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
     if (resource.place < 0) {
       resource.place = resources.push({ envelope: resource, scopes: [], length: resource.bytes.length }) - 1
     }
-    const scope: ScopeGroup = { envelope, spansBytes: envelope.bytes.length, first: row, last: row }
+    const scope: ScopeGroup = { envelope, spansBytes: envelope.bytes.length, spans: 0, first: row, last: row }
     resources[resource.place]?.scopes.push(scope)
     return scope
   }
@@ -106,60 +117,84 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
   function measure(resources: readonly ResourceGroup[]): number {
     let total = 0
     for (const resource of resources) {
-      for (const { spansBytes } of resource.scopes) resource.length += 1 + varintLength(spansBytes) + spansBytes
-      total += 1 + varintLength(resource.length) + resource.length
+      for (const { spansBytes } of resource.scopes) resource.length += fieldBytes(spansBytes)
+      total += fieldBytes(resource.length)
     }
     return total
   }
 
-  function write(resources: readonly ResourceGroup[], total: number, additions: Buffer): Buffer {
-    const to = buffers.take(total)
+  function write(resources: readonly ResourceGroup[], total: number, added: Buffer): Buffer {
+    const bytes = buffers.take(total)
+    const [to, additions] = [withView(bytes), withView(added)]
     let at = 0
     for (const { envelope, scopes, length } of resources) {
-      to[at] = RESOURCE_SPANS
-      at = writeVarint(to, at + 1, length)
-      at += envelope.bytes.copy(to, at)
+      at = writeHead(bytes, at, RESOURCE_SPANS, length)
+      at += envelope.bytes.copy(bytes, at)
       for (const scope of scopes) {
-        to[at] = SCOPE_SPANS
-        at = writeVarint(to, at + 1, scope.spansBytes)
-        at += scope.envelope.bytes.copy(to, at)
+        at = writeHead(bytes, at, SCOPE_SPANS, scope.spansBytes)
+        at += scope.envelope.bytes.copy(bytes, at)
         for (let row = scope.first; row >= 0;) {
           const end = bringNear(row)
-          for (; row !== end; row = next[row] as number) at = writeSpan(to, at, row, additions)
+          while (row !== end) {
+            const last = lastOfRun(row, end)
+            at = writeRun(bytes, at, row, last)
+            at = writeAdded(to, at, additions, last)
+            row = next[last] as number
+          }
         }
+        envelopes.release(scope.envelope.number, scope.spans)
       }
     }
-    return to
+    return bytes
   }
 
   /** Some spans from this row on; gives the row after them. */
   function bringNear(row: number): number {
     for (let i = 0; i < NEAR_SPANS && row >= 0; i++) {
-      store.bringNear(handles[row] as number, lengths[row] as number)
+      store.bringNear(handles[row] as number, places[row] as number, lengths[row] as number)
       row = next[row] as number
     }
     return row
   }
 
-  function writeSpan(to: Buffer, at: number, row: number, additions: Buffer): number {
-    const handle = handles[row] as number
-    store.look(handle)
-    const { bytes, at: from, length } = store.found
-    to[at] = SPAN
-    at = writeVarint(to, at + 1, lengthOf(row))
-    bytes.copy(to, at, from, from + length)
-    at += length
-    store.release(handle)
-    const added = addedFrom[row] as number
+  const isUnchanged = (row: number): boolean => addedFrom[row] === addedTo[row]
+
+  /** Spans that came one after the other, and to which nothing is added, are one copy: up to this row. */
+  function lastOfRun(row: number, end: number): number {
+    for (;;) {
+      const after = next[row] as number
+      if (after === end || handles[after] !== (handles[row] as number) + 1) return row
+      if (!isUnchanged(row) || !isUnchanged(after)) return row
+      row = after
+    }
+  }
+
+  function writeRun(to: Buffer, at: number, first: number, last: number): number {
+    const from = places[first] as number
+    const end = (places[last] as number) + (lengths[last] as number)
+    at = writeHead(to, at, SPAN, lengthOf(first))
+    store.pageOf(handles[first] as number).copy(to, at, from, end)
+    for (let row = first; ; row = next[row] as number) {
+      store.copied(handles[row] as number)
+      if (row === last) return at + end - from
+    }
+  }
+
+  function writeAdded(to: Viewed, at: number, additions: Viewed, row: number): number {
+    let from = addedFrom[row] as number
     const end = addedTo[row] as number
-    return added === end ? at : at + additions.copy(to, at, added, end)
+    if (end - from > SHORT_BYTES) return at + additions.bytes.copy(to.bytes, at, from, end)
+    for (; from + 4 <= end; from += 4, at += 4) to.view.setUint32(at, additions.view.getUint32(from, true), true)
+    for (; from < end; from++, at++) to.bytes[at] = additions.bytes[from] as number
+    return at
   }
 
   return {
     add(handle, from, to) {
       if (n === handles.length) growRows()
-      const { length, envelope } = store.found
+      const { at, length, envelope } = store.found
       handles[n] = handle
+      places[n] = at
       lengths[n] = length
       envelopeOf[n] = envelope
       addedFrom[n] = from
@@ -176,7 +211,7 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
       size = 0
       return chunk
     },
-    bytes: () => handles.byteLength * 6
+    bytes: () => handles.byteLength * 7
   }
 }
 
@@ -184,4 +219,8 @@ function doubled(from: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   const to = new Uint32Array(2 * from.length)
   to.set(from)
   return to
+}
+
+function withView(bytes: Buffer): Viewed {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
 }

@@ -1,11 +1,12 @@
+import { type SpansOfScope } from './arrivals.ts'
 import { type ScopeEnvelope } from './envelopes.ts'
-import { RESOURCE_SPANS, SCOPE_SPANS, SPAN, varintLength, writeVarint } from './wire.ts'
+import { fieldBytes, RESOURCE_SPANS, SCOPE_SPANS, SPAN, writeHead } from './wire.ts'
 
 /** Where the spans of the body at hand are by their row, to be put into requests of their own for the threads that their traces are in. */
 export interface RowRequests {
   readonly begin: (source: Buffer) => void
-  /** The next row's. */
-  readonly note: (from: number, to: number, envelope: ScopeEnvelope) => void
+  /** Spans from..end are those of the next rows. */
+  readonly note: (spans: SpansOfScope, from: number, end: number) => void
   /** A request of nothing but these rows in this order, alone in its ArrayBuffer; undefined when they were not noted. */
   readonly requestOf: (rows: readonly number[]) => Uint8Array<ArrayBuffer> | undefined
   /** Forgets the body. */
@@ -59,10 +60,12 @@ export function createRowRequests(): RowRequests {
     begin(body) {
       source = body
     },
-    note(spanFrom, spanTo, envelope) {
-      from.push(spanFrom)
-      to.push(spanTo)
-      envelopes.push(envelope)
+    note({ places, envelope }, first, end) {
+      for (let i = first; i < end; i++) {
+        from.push(places[2 * i] as number)
+        to.push(places[2 * i + 1] as number)
+        envelopes.push(envelope)
+      }
     },
     requestOf(rows) {
       const runs = runsOf(rows)
@@ -85,11 +88,3 @@ export function createRowRequests(): RowRequests {
 
 const resourceBytes = ({ resource }: ScopeEnvelope, scopeBytes: number): number =>
   resource.bytes.length + fieldBytes(scopeBytes)
-
-/** Of a field with so much content. */
-const fieldBytes = (length: number): number => 1 + varintLength(length) + length
-
-function writeHead(bytes: Buffer, at: number, tag: number, length: number): number {
-  bytes[at] = tag
-  return writeVarint(bytes, at + 1, length)
-}

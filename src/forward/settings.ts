@@ -96,7 +96,7 @@ const destinationSection = section({
     .enum(fullPolicies)
     .default('drop_newest')
     .describe('What gives way when the queue is full. Either is counted; nobody else waits.'),
-  concurrency: z.int().min(1).max(64).default(2).describe('Requests under way at once.'),
+  concurrency: z.int().min(1).max(64).default(8).describe('Requests under way at once.'),
   retry: retrySection
     .prefault({})
     .describe('What is done when it fails in a way that may pass: no connection, no answer, busy.')

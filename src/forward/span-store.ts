@@ -1,17 +1,17 @@
 import { largeMemory } from '../runtime/large-memory.ts'
-import { type Envelopes, type ScopeEnvelope } from './envelopes.ts'
+import { type SpansOfScope } from './arrivals.ts'
+import { type Envelopes } from './envelopes.ts'
+import { fieldBytes, SPAN, writeHead } from './wire.ts'
 
-/** A record begins at a multiple of this: its words are aligned, and a handle needs fewer bits. */
-const UNIT_SHIFT = 4
-const UNIT_BYTES = 1 << UNIT_SHIFT
 const PAGE_SHIFT = 18
 const PAGE_BYTES = 1 << PAGE_SHIFT
-const UNIT_BITS = PAGE_SHIFT - UNIT_SHIFT
-const UNIT_MASK = (1 << UNIT_BITS) - 1
+/** Of a handle, lowest first: which span of its page, from 1 on; which page; its generation. 31 bits, because V8 makes an object of a larger number. */
+const NUMBER_BITS = 14
+const NUMBER_MASK = (1 << NUMBER_BITS) - 1
 const SLOT_BITS = 13
 const SLOTS = 1 << SLOT_BITS
 const SLOT_MASK = SLOTS - 1
-const GENERATION_MASK = (1 << (32 - UNIT_BITS - SLOT_BITS)) - 1
+const GENERATION_MASK = (1 << (31 - NUMBER_BITS - SLOT_BITS)) - 1
 
 /** What all pages together may take at most. */
 export const STORE_BYTES_MAX = (SLOTS - 1) * PAGE_BYTES
@@ -23,31 +23,44 @@ export const STORE_BYTES_MAX = (SLOTS - 1) * PAGE_BYTES
 const SPARE_KEPT = 16
 const TRIMMED_SHARE = 1 / 32
 
-/** Words of a record before its bytes. */
-const Word = { idHigh: 0, idLow: 1, envelope: 2, length: 3 } as const
-const HEAD_BYTES = 16
+/** Words of an entry. */
+const Word = { idHigh: 0, idLow: 1, envelope: 2, at: 3, length: 4 } as const
+const ENTRY_WORDS = 5
+const ENTRY_BYTES = 4 * ENTRY_WORDS
 /** A cache line; of longer spans the processor sees by itself what comes next. */
 const LINE_WORDS = 16
 const NEAR_BYTES_MAX = 2_048
-/** The upper bits of the envelope's word say how many wait for the span. */
-const WAITING_SHIFT = 28
-const ENVELOPE_MASK = (1 << WAITING_SHIFT) - 1
-const ENVELOPES_MAX = ENVELOPE_MASK
+/** Of the envelope's word: somebody waits for the span. */
+const WAITING = 1 << 30
+const ENVELOPE_MASK = WAITING - 1
 
 interface Page {
   readonly slot: number
   readonly generation: number
   readonly bytes: Buffer
   readonly words: Uint32Array
-  /** Where the next record goes. */
+  /** Where the next field goes. */
   top: number
-  /** Bytes of records that somebody waits for. */
+  /** Entries, from the end of the page. */
+  spans: number
+  /** Bytes of spans that somebody waits for. */
   waitingBytes: number
+  /** To be made of spans that were handed on. */
+  copies: number
 }
 
 /**
- * The bytes of spans whose trace is open, in pages, so that there is no object per span. Whoever puts a span gets a handle: page,
- * generation of that page, and place. Spans are given back in any order; a page is free when nobody waits for any of its spans.
+ * The bytes of spans whose trace is open, in pages, so that there is no object per span. What is known of a span stands apart
+ * from its bytes, which are not fetched for it; spans that came one after the other are copied in one go, as the fields of a
+ * ScopeSpans that they are:
+ *
+ *   | field field field -->          <-- entry entry entry |
+ *
+ * Whoever puts spans gets a handle of each: page, generation of that page, and which span of it. A page is free when nobody
+ * waits for any of its spans, and those that were handed on are copied:
+ *
+ *   put -> waiting -> handed on -> copied
+ *             '-----> released
  *
  * When there is no room, the page with the fewest waiting bytes gives way: its spans are handed to `evict`, and their handles are
  * worth nothing from then on, which is why `find` asks for the span's id.
@@ -55,31 +68,35 @@ interface Page {
 export interface SpanStore {
   /** Where the span is that was found last. */
   readonly found: { bytes: Buffer; at: number; length: number; envelope: number }
-  /** Copies source[from, to); gives its handle, 0 when it is larger than all there is room for. One waits for it. */
-  readonly put: (source: Buffer, from: number, to: number, about: SpanAbout) => number
-  /** False when the handle's page had to give way. */
+  /** Copies spans from..end and writes their handles, 0 when one is larger than all there is room for. */
+  readonly put: (spans: SpansOfScope, from: number, end: number, rows: StoredRows) => void
+  /** False when nobody waits for it any more, because its page had to give way. */
   readonly find: (handle: number, idHigh: number, idLow: number) => boolean
   readonly isWaiting: (handle: number) => boolean
   /** The same as `find`, when it is certain that it is still there. */
   readonly look: (handle: number) => void
+  /** The bytes among which a span is. */
+  readonly pageOf: (handle: number) => Buffer
   /** Reads from all of a span, so that it is near when it is copied: several in a row wait for memory together. */
-  readonly bringNear: (handle: number, length: number) => void
-  /** One more waits for it. */
-  readonly retain: (handle: number) => void
+  readonly bringNear: (handle: number, at: number, length: number) => void
   readonly release: (handle: number) => void
+  /** Its bytes stay until they are copied so often, its envelope until whoever copies lets go of it as often. */
+  readonly handOn: (handle: number, copies: number) => void
+  readonly copied: (handle: number) => void
   /** Makes pages give way until so many bytes are free, or nothing waits; gives how many are. */
   readonly relieve: (bytes: number) => number
   /** Lets go of a few empty pages. */
   readonly trim: () => void
   readonly bytes: () => number
-  /** That somebody waits for. */
+  /** Waiting, and to be copied. */
   readonly spans: () => number
 }
 
-export interface SpanAbout {
-  readonly envelope: ScopeEnvelope
-  readonly idHigh: number
-  readonly idLow: number
+/** Where the first span's id is, two words each, and its handle goes; the others follow. */
+export interface StoredRows {
+  readonly ids: Uint32Array
+  readonly handles: Uint32Array
+  readonly row: number
 }
 
 export interface SpanStoreOptions {
@@ -90,7 +107,7 @@ export interface SpanStoreOptions {
 }
 
 export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions): SpanStore {
-  const pages: (Page | undefined)[] = [undefined]
+  const pages: (Page | undefined)[] = []
   const freeSlots: number[] = []
   const generations = new Uint8Array(SLOTS)
   let spare: Buffer[] = []
@@ -110,8 +127,8 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
     return Buffer.from(largeMemory(size))
   }
 
-  function beginPage(recordBytes: number): Page {
-    const buffer = takeBuffer(Math.max(PAGE_BYTES, recordBytes))
+  function beginPage(size: number): Page {
+    const buffer = takeBuffer(size)
     const slot = freeSlots.pop() ?? pages.length
     const page: Page = {
       slot,
@@ -119,7 +136,9 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
       bytes: buffer,
       words: new Uint32Array(buffer.buffer),
       top: 0,
-      waitingBytes: 0
+      spans: 0,
+      waitingBytes: 0,
+      copies: 0
     }
     pages[slot] = page
     return page
@@ -138,13 +157,16 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
     spare = []
   }
 
-  function handleOf(page: Page, at: number): number {
-    const place = (page.generation << SLOT_BITS) | page.slot
-    return ((place << UNIT_BITS) | (at >>> UNIT_SHIFT)) >>> 0
+  function handleOf({ generation, slot }: Page, number: number): number {
+    return (((generation << SLOT_BITS) | slot) << NUMBER_BITS) | number
   }
 
   function pageOf(handle: number): Page | undefined {
-    return pages[(handle >>> UNIT_BITS) & SLOT_MASK]
+    return pages[(handle >>> NUMBER_BITS) & SLOT_MASK]
+  }
+
+  function isOfPage(handle: number, { generation, slot }: Page): boolean {
+    return handle >>> NUMBER_BITS === ((generation << SLOT_BITS) | slot)
   }
 
   /** The page that loses least. */
@@ -159,10 +181,8 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
 
   function giveWay(page: Page): void {
     const handles: number[] = []
-    for (let at = 0; at < page.top;) {
-      const word = at >>> 2
-      if ((page.words[word + Word.envelope] as number) >>> WAITING_SHIFT > 0) handles.push(handleOf(page, at))
-      at += sizeOf(page.words[word + Word.length] as number)
+    for (let number = 1; number <= page.spans; number++) {
+      if (isWaitingIn(page, entryOf(page, number))) handles.push(handleOf(page, number))
     }
     evict(handles)
   }
@@ -179,98 +199,128 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
       if (page === undefined) return false
       if (page === current) current = undefined
       giveWay(page)
-      if (page.waitingBytes > 0) throw new Error('a page gave way and is still waited for')
+      if (!isUnused(page)) throw new Error('a page gave way and is still waited for')
       if (pages[page.slot] === page) freePage(page)
     }
     return true
   }
 
-  function pageFor(recordBytes: number): Page | undefined {
-    if (current !== undefined && current.top + recordBytes <= current.bytes.length) return current
+  /** A page with room for a field of so many bytes. */
+  function pageFor(bytesOfField: number): Page | undefined {
+    if (current !== undefined && hasRoom(current, bytesOfField, 1)) return current
     const full = current
     current = undefined
-    if (full?.waitingBytes === 0) freePage(full)
-    if (spare.length === 0 || recordBytes > PAGE_BYTES) {
-      if (!makeRoom(Math.max(PAGE_BYTES, recordBytes))) return undefined
-    }
-    current = beginPage(recordBytes)
+    if (full !== undefined && isUnused(full)) freePage(full)
+    const size = Math.max(PAGE_BYTES, (bytesOfField + ENTRY_BYTES + 3) & ~3)
+    if ((spare.length === 0 || size > PAGE_BYTES) && !makeRoom(size)) return undefined
+    current = beginPage(size)
     return current
   }
 
-  function lookAt(page: Page, handle: number): void {
-    const at = (handle & UNIT_MASK) << UNIT_SHIFT
-    const word = at >>> 2
+  /** Copies as many as follow each other and find room; gives where it stopped. */
+  function copyRun(page: Page, { source, places }: SpansOfScope, from: number, end: number): number {
+    const start = places[2 * from] as number
+    let to = places[2 * from + 1] as number
+    const at = writeHead(page.bytes, page.top, SPAN, to - start)
+    let run = from + 1
+    for (; run < end; run++) {
+      const nextEnd = places[2 * run + 1] as number
+      // Nothing but the head of a field lies between the two: no head is shorter.
+      if (nextEnd - to !== fieldBytes(nextEnd - (places[2 * run] as number))) break
+      if (!hasRoom(page, at + nextEnd - start - page.top, run + 1 - from)) break
+      to = nextEnd
+    }
+    source.copy(page.bytes, at, start, to)
+    page.top = at + to - start
+    return run
+  }
+
+  function put(spansOfScope: SpansOfScope, from: number, end: number, { ids, handles, row }: StoredRows): void {
+    const { places, envelope } = spansOfScope
+    for (let i = from; i < end;) {
+      const bytesOfField = fieldBytes((places[2 * i + 1] as number) - (places[2 * i] as number))
+      const page = envelope.number > ENVELOPE_MASK ? undefined : pageFor(bytesOfField)
+      if (page === undefined) {
+        handles[row + i - from] = 0
+        i += 1
+        continue
+      }
+      const run = copyRun(page, spansOfScope, i, end)
+      envelopes.retain(envelope, run - i)
+      spans += run - i
+      const moved = page.top - (places[2 * run - 1] as number)
+      const { words } = page
+      for (; i < run; i++) {
+        const start = places[2 * i] as number
+        const length = (places[2 * i + 1] as number) - start
+        const at = row + i - from
+        page.spans += 1
+        page.waitingBytes += length + ENTRY_BYTES
+        const entry = entryOf(page, page.spans)
+        words[entry + Word.idHigh] = ids[2 * at] as number
+        words[entry + Word.idLow] = ids[2 * at + 1] as number
+        words[entry + Word.envelope] = WAITING | envelope.number
+        words[entry + Word.at] = start + moved
+        words[entry + Word.length] = length
+        handles[at] = handleOf(page, page.spans)
+      }
+    }
+  }
+
+  function lookAt(page: Page, entry: number): void {
     found.bytes = page.bytes
-    found.at = at + HEAD_BYTES
-    found.length = page.words[word + Word.length] as number
-    found.envelope = (page.words[word + Word.envelope] as number) & ENVELOPE_MASK
+    found.at = page.words[entry + Word.at] as number
+    found.length = page.words[entry + Word.length] as number
+    found.envelope = (page.words[entry + Word.envelope] as number) & ENVELOPE_MASK
   }
 
   return {
     found,
-    put(source, from, to, { envelope, idHigh, idLow }) {
-      const length = to - from
-      const size = sizeOf(length)
-      const page = envelope.number > ENVELOPES_MAX ? undefined : pageFor(size)
-      if (page === undefined) return 0
-      const at = page.top
-      const word = at >>> 2
-      page.words[word + Word.idHigh] = idHigh
-      page.words[word + Word.idLow] = idLow
-      page.words[word + Word.envelope] = (1 << WAITING_SHIFT) | envelope.number
-      page.words[word + Word.length] = length
-      source.copy(page.bytes, at + HEAD_BYTES, from, to)
-      page.top = at + size
-      page.waitingBytes += size
-      envelopes.retain(envelope)
-      spans += 1
-      return handleOf(page, at)
-    },
+    put,
     find(handle, idHigh, idLow) {
       const page = pageOf(handle)
-      if (page === undefined || page.generation !== handle >>> (UNIT_BITS + SLOT_BITS)) return false
-      const at = (handle & UNIT_MASK) << UNIT_SHIFT
-      const word = at >>> 2
-      const { words } = page
-      if (at >= page.top || (words[word + Word.envelope] as number) >>> WAITING_SHIFT === 0) return false
-      if (words[word + Word.idHigh] !== idHigh || words[word + Word.idLow] !== idLow) return false
-      lookAt(page, handle)
+      if (page === undefined || !isOfPage(handle, page)) return false
+      const number = handle & NUMBER_MASK
+      const entry = entryOf(page, number)
+      if (number > page.spans || !isWaitingIn(page, entry)) return false
+      if (page.words[entry + Word.idHigh] !== idHigh || page.words[entry + Word.idLow] !== idLow) return false
+      lookAt(page, entry)
       return true
     },
     isWaiting(handle) {
       const page = pageOf(handle)
-      const word = ((handle & UNIT_MASK) << (UNIT_SHIFT - 2)) + Word.envelope
-      return (
-        page?.generation === handle >>> (UNIT_BITS + SLOT_BITS) && (page.words[word] as number) >>> WAITING_SHIFT > 0
-      )
+      return page !== undefined && isOfPage(handle, page) && isWaitingIn(page, entryOf(page, handle & NUMBER_MASK))
     },
     look(handle) {
-      lookAt(pageOf(handle) as Page, handle)
+      const page = pageOf(handle) as Page
+      lookAt(page, entryOf(page, handle & NUMBER_MASK))
     },
-    bringNear(handle, length) {
+    pageOf: (handle) => (pageOf(handle) as Page).bytes,
+    bringNear(handle, at, length) {
       const { words } = pageOf(handle) as Page
-      const word = (handle & UNIT_MASK) << (UNIT_SHIFT - 2)
-      const end = word + ((HEAD_BYTES + Math.min(length, NEAR_BYTES_MAX)) >>> 2)
+      const end = (at + Math.min(length, NEAR_BYTES_MAX)) >>> 2
       let read = 0
-      for (let at = word; at < end; at += LINE_WORDS) read ^= words[at] as number
+      for (let word = at >>> 2; word < end; word += LINE_WORDS) read ^= words[word] as number
       near.read = read
-    },
-    retain(handle) {
-      const { words } = pageOf(handle) as Page
-      const word = ((handle & UNIT_MASK) << (UNIT_SHIFT - 2)) + Word.envelope
-      words[word] = (words[word] as number) + (1 << WAITING_SHIFT)
     },
     release(handle) {
       const page = pageOf(handle) as Page
-      const { words } = page
-      const word = (handle & UNIT_MASK) << (UNIT_SHIFT - 2)
-      const state = words[word + Word.envelope] as number
-      words[word + Word.envelope] = state - (1 << WAITING_SHIFT)
-      if (state >>> WAITING_SHIFT > 1) return
+      envelopes.release(endWaiting(page, handle), 1)
       spans -= 1
-      page.waitingBytes -= sizeOf(words[word + Word.length] as number)
-      envelopes.release(state & ENVELOPE_MASK)
-      if (page.waitingBytes === 0 && page !== current) freePage(page)
+      if (isUnused(page) && page !== current) freePage(page)
+    },
+    handOn(handle, copies) {
+      const page = pageOf(handle) as Page
+      const envelope = endWaiting(page, handle)
+      if (copies > 1) envelopes.retain(envelopes.of(envelope), copies - 1)
+      page.copies += copies
+      spans += copies - 1
+    },
+    copied(handle) {
+      const page = pageOf(handle) as Page
+      page.copies -= 1
+      spans -= 1
+      if (isUnused(page) && page !== current) freePage(page)
     },
     relieve(bytesToFree) {
       const before = bytes()
@@ -294,7 +344,30 @@ export function createSpanStore({ bytesMax, envelopes, evict }: SpanStoreOptions
   }
 }
 
-/** Of a record with so many bytes, up to where the next one may begin. */
-function sizeOf(length: number): number {
-  return (HEAD_BYTES + length + UNIT_BYTES - 1) & ~(UNIT_BYTES - 1)
+/** The word at which the entry of a page's span begins. */
+function entryOf({ words }: Page, number: number): number {
+  return words.length - number * ENTRY_WORDS
+}
+
+function isWaitingIn({ words }: Page, entry: number): boolean {
+  return ((words[entry + Word.envelope] as number) & WAITING) !== 0
+}
+
+/** Gives the span's envelope. */
+function endWaiting(page: Page, handle: number): number {
+  const { words } = page
+  const entry = entryOf(page, handle & NUMBER_MASK)
+  const envelope = (words[entry + Word.envelope] as number) & ENVELOPE_MASK
+  words[entry + Word.envelope] = envelope
+  page.waitingBytes -= (words[entry + Word.length] as number) + ENTRY_BYTES
+  return envelope
+}
+
+function isUnused({ waitingBytes, copies }: Page): boolean {
+  return waitingBytes === 0 && copies === 0
+}
+
+function hasRoom(page: Page, bytesOfFields: number, spans: number): boolean {
+  const number = page.spans + spans
+  return number <= NUMBER_MASK && page.top + bytesOfFields <= 4 * entryOf(page, number)
 }

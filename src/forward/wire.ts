@@ -50,11 +50,20 @@ export function varintLength(value: number): number {
 }
 
 /** Returns the position after it. */
-export function writeVarint(to: Buffer, at: number, value: number): number {
+function writeVarint(to: Buffer, at: number, value: number): number {
   while (value > 0x7f) {
     to[at++] = (value & 0x7f) | 0x80
     value >>>= 7
   }
   to[at++] = value
   return at
+}
+
+/** Of a field with so much content. */
+export const fieldBytes = (length: number): number => 1 + varintLength(length) + length
+
+/** Tag and length of a field; returns the position after them. */
+export function writeHead(to: Buffer, at: number, tag: number, length: number): number {
+  to[at] = tag
+  return writeVarint(to, at + 1, length)
 }

@@ -54,7 +54,6 @@ export function createHttpClient(
         ...target,
         agent: currentAgent(),
         method: 'POST',
-        signal: AbortSignal.timeout(timeoutMs),
         headers: {
           ...headers(),
           'content-type': 'application/x-protobuf',
@@ -62,14 +61,18 @@ export function createHttpClient(
           ...(gzipped && { 'content-encoding': 'gzip' })
         }
       })
+      // Not a signal's timeout: that goes on after the answer, and makes its error then.
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        outgoing.destroy()
+      }, timeoutMs).unref()
+      const settle = (answer: Answer): void => {
+        clearTimeout(timer)
+        resolve(answer)
+      }
       const fail = (reason: Error): void => {
-        resolve(
-          later(
-            reason.name === 'TimeoutError' || reason.name === 'AbortError'
-              ? `no answer within ${timeoutMs} ms`
-              : Fault.from(reason).message
-          )
-        )
+        settle(later(isLate ? `no answer within ${timeoutMs} ms` : Fault.from(reason).message))
       }
       outgoing.on('error', fail)
       outgoing.on('response', (response) => {
@@ -77,7 +80,7 @@ export function createHttpClient(
         readAnswer(response, (answer) => {
           // Who answers before the end may still be reading: the body must not change under them.
           whenWritten(outgoing, () => {
-            resolve(httpAnswer({ ...headOf(response), body: answer }, nowMs()))
+            settle(httpAnswer({ ...headOf(response), body: answer }, nowMs()))
           })
         })
       })

@@ -221,9 +221,12 @@ function forwardedProtobuf(): Target {
       if (outcome === 'refused') return outcome
       all += decoder.batch.n
       let found = 0
-      arrivals.walk(Buffer.from(input), (_source, from, to) => {
-        mustHold(from <= to && to <= input.length, () => `a span from ${from} to ${to} of ${input.length}`)
-        found += 1
+      arrivals.walk(Buffer.from(input), ({ places, count }) => {
+        for (let i = 0; i < count; i++) {
+          const [from = NaN, to = NaN] = places.subarray(2 * i)
+          mustHold(from <= to && to <= input.length, () => `a span from ${from} to ${to} of ${input.length}`)
+        }
+        found += count
       })
       mustHold(found === all, () => `${found} spans to send on, ${all} decoded`)
       return outcome
