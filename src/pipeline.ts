@@ -6,6 +6,7 @@ import {
   decoderLimits
 } from './accept/index.ts'
 import { createDecomposer, GIANT_SPANS } from './decompose/index.ts'
+import { type ReplayTarget } from './durability/index.ts'
 import {
   createExplainer,
   summarizeBlame,
@@ -22,13 +23,14 @@ import {
   type RowRequests
 } from './forward/index.ts'
 import { type Decomposition } from './model/decomposition.ts'
+import { type LoggedRequest } from './model/logged.ts'
 import { type HeldBytes } from './model/memory.ts'
 import { createGuard } from './pipeline/guard.ts'
 import { type FindingsNext } from './pipeline/findings-counter.ts'
 import { stringLimits } from './pipeline/limits.ts'
-import { createOwnThread, type PipelineReplay } from './pipeline/own-thread.ts'
+import { createOwnThread } from './pipeline/own-thread.ts'
 import { type Counted } from './pipeline/shard.ts'
-import { type Shards } from './pipeline/shards.ts'
+import { type Shards, type ShardsReplay } from './pipeline/shards.ts'
 import { createThreads } from './pipeline/threads.ts'
 import { createSharedMemory } from './runtime/shared-memory.ts'
 import { createStrings } from './runtime/strings.ts'
@@ -39,10 +41,10 @@ import type { Settings } from './settings/settings.ts'
 export interface Pipeline {
   /** Takes the bodies of export requests. */
   readonly accept: AcceptNext
-  /** Sequence of the first request of which anything is not counted yet; Infinity when all is. Of one worker: see D94. */
+  /** Sequence of the first request of which anything is not counted yet; Infinity when all is. */
   readonly oldestUncounted: () => number
-  /** Reads the segment log of an earlier process; undefined of several workers, which have none. */
-  readonly replay: PipelineReplay | undefined
+  /** Reads the segment log of an earlier process. */
+  readonly replay: Omit<ShardsReplay, 'take'> & { readonly take: (request: LoggedRequest) => void }
   /** Everything there is to show. */
   readonly sources: Omit<ExposeSources, 'destinations' | 'ready' | 'pressure' | 'version' | 'startedMs' | 'otlpPorts'>
   readonly names: Pick<ExposeTools, 'strings' | 'resources'>
@@ -54,8 +56,8 @@ export interface Pipeline {
   readonly relieve: (bytes: number, nowMs: number) => void
   /** What was handed to `forward` is delivered, and its memory may be used again. */
   readonly reuse: (bytes: Buffer) => void
-  /** Hands to `forward` what waits for more. */
-  readonly flush: () => void
+  /** Hands to `forward` what waits for more; resolves to whether all of it was. */
+  readonly flush: () => Promise<boolean>
   /** Resolves once it can take bodies. */
   readonly ready: () => Promise<void>
   /** Resolves when what the last tick began is done. */
@@ -80,7 +82,7 @@ export interface Pipeline {
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => Promise<void>
   /** Ends without that: what is open is in the segment log, for the next process. */
-  readonly suspend: (nowMs: number) => void
+  readonly suspend: (nowMs: number) => Promise<void>
 }
 
 export interface PipelineTools {
@@ -91,6 +93,11 @@ export interface PipelineTools {
   readonly forward?: ForwarderTools['next']
   /** Told of each trace that is counted, or will never be, and when the series of its newest operation begin to show it. */
   readonly counted?: (trace: Counted, shownMs: number) => void
+  /**
+   * Gives a target all requests of the segment log from this one on of which anything is not counted; resolves to whether all of them
+   * were there. Undefined without a log.
+   */
+  readonly readAgain?: ((from: number, target: ReplayTarget) => Promise<boolean>) | undefined
 }
 
 /** What was learned counts from the next publication on, so that all requests between two are judged alike. */
@@ -112,31 +119,34 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   const metricCounters = createDecoderCounters()
   const points = createMetricDecoder({ ...names, limits, counters: metricCounters })
   let lastMs = tools.nowMs()
+  // What is read again was counted as taken by the process that took it.
+  const loggedPoints = createMetricDecoder({ ...names, limits, counters: createDecoderCounters() })
+  /** While the log is read again: the time it was written. */
+  let logMs: number | undefined
 
   const counting: FindingsNext = {
-    found: (result, judged) => guard.run('explain', () => explain.consume(result, lastMs, judged)),
-    foundGiant: (result, judged) => explain.consumeSliced(result, lastMs, { slice: GIANT_SPANS, judged }),
-    late: explain.late
+    found(result, judged) {
+      const counted = guard.run('explain', () => explain.consume(result, lastMs, judged))
+      tellCounted(result.trace, counted && result)
+      return counted
+    },
+    *foundGiant(result, judged) {
+      const counted = yield* explain.consumeSliced(result, lastMs, { slice: GIANT_SPANS, judged })
+      tellCounted(result.trace, result)
+      return counted
+    },
+    late: explain.late,
+    uncounted(trace) {
+      tellCounted(trace)
+    }
   }
   const rowRequests = settings.workers > 1 ? createRowRequests() : undefined
   const forward = createForward(settings, tools.forward, rowRequests)
-  const inOwnThread = {
-    guard,
-    judge: explain.judge,
-    learnPoints: decompose.learnPoints,
-    onReplayed: explain.history.passOver,
-    onCounted(trace: Counted, result: Decomposition | undefined) {
-      const newestRowMs = result === undefined ? -Infinity : explain.newestRowMs(result)
-      tools.counted?.(trace, newestRowMs + settings.expose.zeroFirstMs)
-    }
-  }
+  const inOwnThread = { guard, judge: explain.judge }
   const common = { ...tools, resources, decompose, forward, decoder: { ...names, limits }, roundOver }
-  const inThreads =
-    settings.workers > 1
-      ? createThreads(settings, { ...common, memory, world, rowRequests, sendOn: forward && tools.forward }, counting)
-      : undefined
-  const alone = inThreads === undefined ? createOwnThread(settings, { ...common, ...inOwnThread }, counting) : undefined
-  const shards = (inThreads ?? alone) as Shards
+  const ofThreads = { memory, world, rowRequests, sendOn: forward && tools.forward, readAgain: tools.readAgain }
+  const inThreads = settings.workers > 1 ? createThreads(settings, { ...common, ...ofThreads }, counting) : undefined
+  const shards: Shards = inThreads ?? createOwnThread(settings, { ...common, ...inOwnThread }, counting)
   const { mark: markTold, ...told } = keptTraceSources(
     {
       tables: explain.tables,
@@ -149,9 +159,16 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   const sweeper = createSweeper(names, [shards, explain, decompose, { mark: markTold }], inThreads?.holders)
   let publishAtMs = 0
 
-  function roundOver(nowMs: number, replaying = false): void {
+  function tellCounted(trace: Counted, result?: Decomposition): void {
+    // Without a log nobody asks.
+    if (trace.custody.last === 0) return
+    const newestRowMs = result === undefined ? -Infinity : explain.newestRowMs(result)
+    tools.counted?.(trace, newestRowMs + settings.expose.zeroFirstMs)
+  }
+
+  function roundOver(nowMs: number): void {
     // What the log brings again belongs to no minute of now.
-    if (replaying) explain.publishBands(nowMs)
+    if (logMs !== undefined) explain.publishBands(nowMs)
     else explain.tick(nowMs)
     if (nowMs >= publishAtMs && world.alone(decompose.publish, PUBLISH_WAIT_MS)) publishAtMs = nowMs + PUBLISH_EVERY_MS
     sweeper.tick()
@@ -212,8 +229,33 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
       boundaries: () => summarizeBoundaries(explain.tables.boundaries, strings)
     },
     names,
-    oldestUncounted: () => alone?.oldestUncounted() ?? Infinity,
-    replay: alone?.replay,
+    oldestUncounted: shards.oldestUncounted,
+    replay: {
+      ...shards.replay,
+      begin(settled) {
+        logMs = -Infinity
+        shards.replay.begin(settled)
+      },
+      take(request) {
+        const { signal, encoding, body } = request
+        if (signal === 'traces') {
+          shards.replay.take(request)
+          return
+        }
+        loggedPoints[encoding === 'json' ? 'decodeJson' : 'decodeProtobuf'](body, logMs ?? lastMs)
+        decompose.learnPoints(loggedPoints.points)
+      },
+      goOn(atMs) {
+        logMs = atMs
+        return shards.replay.goOn(atMs)
+      },
+      async end(nowMs) {
+        if (!(await shards.replay.end(nowMs))) return false
+        explain.history.passOver()
+        logMs = undefined
+        return true
+      }
+    },
     trim: sweeper.sweep,
     ready: shards.ready,
     settled: shards.settled,
@@ -233,9 +275,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
     reuse(bytes) {
       forward?.reuse(bytes)
     },
-    flush() {
-      forward?.flush()
-    },
+    flush: shards.flush,
     state: {
       learned,
       history: explain.history.save,
@@ -258,9 +298,10 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
       await shards.shutdown(nowMs)
       explain.shutdown(nowMs)
     },
-    suspend(nowMs) {
+    async suspend(nowMs) {
+      lastMs = nowMs
+      await shards.suspend()
       explain.shutdown(nowMs)
-      forward?.shutdown()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { type LoggedRows } from '../model/logged.ts'
 import { CloseReason, type Resources, type SpanBatch } from '../model/spans.ts'
 import { type Counters, createCounters } from '../runtime/counters.ts'
 import { type Stage } from '../runtime/stage.ts'
@@ -30,8 +31,8 @@ export interface AssembleTools {
 }
 
 export interface Assembler extends Stage {
-  /** `sequence` is the request's in the segment log. */
-  readonly consume: (batch: SpanBatch, nowMs: number, sequence?: number) => void
+  /** `logged` is the request's sequence in the segment log, or those of the several that share the batch. */
+  readonly consume: (batch: SpanBatch, nowMs: number, logged?: number | LoggedRows) => void
   /** Sequence of the first request with a span of any trace that has not been handed on; Infinity when there is none. */
   readonly oldestOpen: () => number
   /** For reading the log again. */
@@ -92,11 +93,23 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
   /** Whether to look for a giant before anything else is closed for memory. */
   let giantFirst = false
 
-  function consume(batch: SpanBatch, nowMs: number, sequence = 0): void {
+  function consume(batch: SpanBatch, nowMs: number, logged: number | LoggedRows = 0): void {
     const now = elapsed.at(nowMs)
+    if (typeof logged === 'number') {
+      consumeRows(batch, 0, batch.n, now, logged)
+      return
+    }
+    let from = 0
+    for (const [i, end] of logged.ends.entries()) {
+      consumeRows(batch, from, end, now, logged.sequences[i] as number)
+      from = end
+    }
+  }
+
+  function consumeRows(batch: SpanBatch, first: number, end: number, now: number, sequence: number): void {
     open.sequence = sequence
-    for (let from = 0; from < batch.n;) {
-      const to = insert(batch, from, now)
+    for (let from = first; from < end;) {
+      const to = insert(batch, from, end, now)
       if (to === from) closeQuietest(CloseReason.memory, now)
       from = to
     }

@@ -169,7 +169,7 @@ export function createClosing(parts: ClosingParts): Closing {
       return late.columns.n
     }
     splitting = false
-    if (late.units === 0) next.settled?.(columns)
+    if (late.units === 0) next.settled?.(columns, turn)
     if (!late.takeRest()) return 0
     next.late(late.columns, turn)
     return late.columns.n

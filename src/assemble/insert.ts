@@ -56,19 +56,19 @@ export interface InsertParts {
 }
 
 /**
- * Adds rows of a batch, from `from` on, to open traces, as many as there is room for, and returns the row it stopped
+ * Adds rows of a batch, from `from` to before `end`, to open traces, as many as there is room for, and returns the row it stopped
  * at. First all traces are looked up, then all spans stored: each loop is small, so that the processor works on several
  * spans while it waits for memory, and no column is fetched from its object more than once a stretch.
  */
-export type Insert = (batch: SpanBatch, from: number, nowMs: number) => number
+export type Insert = (batch: SpanBatch, from: number, end: number, nowMs: number) => number
 
 export function createInsert(parts: InsertParts): Insert {
   const { slab, open, closed, learned, resources, spansPerTraceMax, counters, unplaced } = parts
   /** The open trace of each span of a stretch; 0 = its trace takes nothing more. */
   const traces = new Uint32Array(STRETCH_SPANS)
 
-  function insert(batch: SpanBatch, from: number, nowMs: number): number {
-    const to = resolve(batch, from, lastWithRoom(slab, batch, from, STRETCH_SPANS), nowMs)
+  function insert(batch: SpanBatch, from: number, end: number, nowMs: number): number {
+    const to = resolve(batch, from, lastWithRoom(slab, batch, from, Math.min(STRETCH_SPANS, end - from)), nowMs)
     store(batch, from, to, nowMs)
     return to
   }

@@ -19,5 +19,5 @@ export interface AssembleNext {
   /** A span that no trace takes: what keeps its bytes, its id in two words, and why (`Unplaced`). */
   readonly unplaced?: (held: number, high: number, low: number, why: number) => void
   /** Told when nothing that counts is made of what came after a trace had closed. */
-  readonly settled?: (trace: TraceColumns) => void
+  readonly settled?: (trace: TraceColumns, turn: Turn) => void
 }

@@ -4,19 +4,19 @@ import { bytesOf, type Folder, openFolder, openSegmentLog, type SegmentLog } fro
 import { durabilityCounters, SkipReason } from './counters.ts'
 import { type CountedTrace, createLedger, type Ledger, type PassOn } from './ledger.ts'
 import { RecordType, type RequestKind, requestType } from './records.ts'
-import { replay, type ReplayTarget, type Survey, survey } from './replay.ts'
+import { replay, type ReplayTarget, type Survey, survey, surveyTaken } from './replay.ts'
 import { type DurabilitySettings } from './settings.ts'
 
 export { durabilityCounters } from './counters.ts'
 export { type CountedTrace } from './ledger.ts'
 export { type ReplayTarget } from './replay.ts'
+export { openSettledTraces } from './settled-traces.ts'
 
 const RETRY_AFTER_MS = 1000
 
 /** What the pipeline is asked. */
 export interface DurablePipeline {
-  /** None where traces are spread over threads. */
-  readonly replay: ReplayTarget | undefined
+  readonly replay: ReplayTarget
   readonly oldestUncounted: () => number
   /** Undefined where nothing is forwarded. */
   readonly passOn: PassOn | undefined
@@ -29,6 +29,11 @@ export interface Durability {
    * cannot be used; nothing that lies in it makes this fail.
    */
   readonly open: (pipeline: DurablePipeline) => Promise<void>
+  /**
+   * Gives a target what this process took from this request on and did not count. Resolves to whether all of it was kept; rejects
+   * when the target does.
+   */
+  readonly readAgain: (from: number, target: ReplayTarget) => Promise<boolean>
   /** Hands a request on by `take` and writes it down. Throws BUSY when too much waits for the disk, and what `take` throws. */
   readonly keep: <V extends object>(
     kind: RequestKind,
@@ -69,8 +74,16 @@ export interface DurabilityTools {
   readonly openFolder?: (path: string) => Promise<Folder>
 }
 
+interface Opened {
+  readonly log: SegmentLog
+  readonly ledger: Ledger
+  readonly folder: Folder
+  readonly openedMs: number
+}
+
 const durabilityOff: Durability = {
   open: () => Promise.resolve(),
+  readAgain: () => Promise.resolve(false),
   keep: (_kind, _body, take) => take(0),
   admission: () => undefined,
   counted: () => undefined,
@@ -87,7 +100,7 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
   if (settings.mode === 'off') return durabilityOff
   const { log: lines, nowMs } = tools
   const counters = createCounters(durabilityCounters)
-  let opened: { readonly log: SegmentLog; readonly ledger: Ledger } | undefined
+  let opened: Opened | undefined
 
   async function folder(): Promise<Folder> {
     try {
@@ -135,8 +148,6 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
 
   return {
     async open(pipeline) {
-      const target = pipeline.replay
-      if (target === undefined) throw new Fault('BUG', 'the segment log is read again by one thread only')
       const at = await folder()
       const startMs = performance.now()
       const found = await survey(at)
@@ -152,9 +163,9 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
         unscrapedMaxMs: settings.unscrapedMaxMs,
         nowMs
       })
-      opened = { log, ledger }
+      opened = { log, ledger, folder: at, openedMs: nowMs() }
       await log.append(RecordType.started, Buffer.alloc(0))
-      await replay(found, target, {
+      await replay(found, pipeline.replay, {
         folder: at,
         nowMs,
         ageMaxMs: settings.replayAgeMaxMs,
@@ -172,6 +183,29 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
       const requests = counters.get('tail_log_replayed_records_total')
       const ms = Math.round(performance.now() - startMs)
       lines.info({ requests, ms, ...losses, attempts, forgotten }, 'segment log read')
+    },
+    async readAgain(from, target) {
+      if (opened === undefined) return false
+      const { log, ledger, folder: at, openedMs } = opened
+      const startMs = performance.now()
+      let requests = 0
+      ledger.write()
+      const to = log.nextSequence()
+      await log.flush()
+      const found = await surveyTaken(at, log.segments(), { from, to })
+      await replay(found, target, {
+        folder: at,
+        nowMs,
+        // Of what an earlier process had taken, as old as it may have been when this one began.
+        ageMaxMs: settings.replayAgeMaxMs + nowMs() - openedMs,
+        taken() {
+          requests += 1
+        },
+        skipped: () => undefined
+      })
+      const ms = Math.round(performance.now() - startMs)
+      lines.info({ from, requests, ms, whole: found.isWhole }, 'segment log read again for a worker')
+      return found.isWhole
     },
     keep(kind, body, take) {
       if (opened === undefined) throw new Fault('BUSY', 'the segment log is being read')

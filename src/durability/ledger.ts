@@ -21,7 +21,9 @@ export interface Ledger {
   readonly counted: (trace: CountedTrace, shownMs: number) => void
   /** A scrape begins that shows this, or everything; call what it gives when all of it was sent. */
   readonly scrape: (showsAll: boolean) => () => void
-  /** Writes down what was counted, and settles it when nobody has scraped for long. */
+  /** Writes down what was counted. */
+  readonly write: () => void
+  /** Does so, and settles it when nobody has scraped for long. */
   readonly tick: (nowMs: number) => void
   /** For the last time. */
   readonly close: () => Promise<void>
@@ -33,8 +35,8 @@ export interface Ledger {
 export interface PassOn {
   /** Spans go on as they arrive, and not with their trace. */
   readonly atOnce: boolean
-  /** Hands on what waits for more, and resolves when all of it will get there, whatever happens to this process. */
-  readonly flush: () => Promise<void>
+  /** Hands on what waits for more, and resolves to whether all of it will get there, whatever happens to this process. */
+  readonly flush: () => Promise<boolean>
 }
 
 export interface LedgerOptions {
@@ -75,6 +77,10 @@ export function createLedger(options: LedgerOptions): Ledger {
     return Math.min(unsettled.value(), oldestUncounted(), passedBefore, taken())
   }
 
+  function write(): void {
+    for (const lane of lanes) lane.write()
+  }
+
   function settle(through: readonly number[]): void {
     const moved = lanes.map((lane, i) => lane.settle(through[i] as number))
     if (moved.includes(true)) checkpoint()
@@ -90,7 +96,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     const before = taken()
     const passed = passOn.flush()
     settling = settling.then(async () => {
-      await passed
+      if (!(await passed)) return
       passedBefore = before
       settle(through)
     })
@@ -98,7 +104,7 @@ export function createLedger(options: LedgerOptions): Ledger {
 
   /** What it says is settled must be written down before it, and be on disk before anything is removed. */
   function checkpoint(): void {
-    for (const lane of lanes) lane.write()
+    write()
     const before = oldest()
     checkpointOldest = before
     const settled = lanes.map((lane) => lane.settled())
@@ -146,8 +152,9 @@ export function createLedger(options: LedgerOptions): Ledger {
         settleWhenPassedOn(through)
       }
     },
+    write,
     tick(now) {
-      for (const lane of lanes) lane.write()
+      write()
       if (log.failing()) return
       if (now - settledMs > unscrapedMaxMs) settleWhenPassedOn(lanes.map((lane) => lane.counted()))
       if (isReleasable()) checkpoint()
@@ -155,8 +162,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     async close() {
       await settling
       const before = taken()
-      await passOn?.flush()
-      if (passOn !== undefined) passedBefore = before
+      if ((await passOn?.flush()) === true) passedBefore = before
       checkpoint()
     },
     counts,

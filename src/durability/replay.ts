@@ -1,5 +1,13 @@
-import { type LoggedRequest, type SettledThrough } from '../model/logged.ts'
-import { type Folder, type ReadRecord, readAgain, recover, type Recovery } from '../runtime/segments/index.ts'
+import { type LoggedRequest, type SettledTable } from '../model/logged.ts'
+import {
+  type Folder,
+  type KnownSegment,
+  type LogStart,
+  type ReadRecord,
+  readAgain,
+  recover,
+  type Recovery
+} from '../runtime/segments/index.ts'
 import {
   COUNTED_HEAD_BYTES,
   entriesOf,
@@ -19,6 +27,9 @@ const SETTLED_TRACES_MAX = 1 << 22
 const ATTEMPTS_MAX = 3
 /** Requests are taken for so long before others get their turn. */
 const SLICE_MS = 20
+/** The log's time goes on in steps as long as the ticks were by which traces closed at first; and no step has more bytes than shards may have before them. */
+const STEP_MS = 50
+const STEP_BYTES = 8 * 1024 ** 2
 
 /** What an earlier process left. */
 export interface Survey extends Recovery {
@@ -40,8 +51,16 @@ interface PendingRecord {
   at: number
 }
 
-/** Reads the whole log for what became of its requests. */
-export async function survey(folder: Folder): Promise<Survey> {
+/** What became of requests, as later records tell. */
+interface Fates {
+  readonly settled: SettledTraces
+  readonly read: (record: ReadRecord) => void
+  /** Takes all that the last process counted for settled. */
+  readonly settleCounted: () => void
+  readonly said: () => Pick<Survey, 'oldest' | 'passedBefore' | 'counted' | 'forgotten' | 'attempts'>
+}
+
+function createFates(): Fates {
   const settled = createSettledTraces(SETTLED_TRACES_MAX)
   /** Counted, but in no scrape that was served: records of entries, as long as they are not settled. */
   let pending: PendingRecord[] = []
@@ -87,21 +106,69 @@ export async function survey(folder: Folder): Promise<Survey> {
     } else if (type === RecordType.recovered) attempts = 0
   }
 
+  return {
+    settled,
+    read,
+    settleCounted() {
+      settle(counted)
+    },
+    said: () => ({ oldest, passedBefore, counted, forgotten, attempts })
+  }
+}
+
+/** Reads the whole log for what became of its requests. */
+export async function survey(folder: Folder): Promise<Survey> {
+  const { settled, read, said } = createFates()
   const recovery = await recover(folder, read)
+  const { attempts } = said()
   // Whoever wants to know why gets the files: they are put aside and not removed.
   if (attempts >= ATTEMPTS_MAX) for (const segment of recovery.start.segments) segment.damaged = true
-  return { ...recovery, settled, oldest, passedBefore, counted, forgotten, attempts }
+  return { ...recovery, settled, ...said() }
+}
+
+/** What is read again of a log. */
+export type Unread = Pick<Survey, 'settled' | 'oldest' | 'passedBefore' | 'attempts'> & {
+  readonly start: Pick<LogStart, 'segments'>
+}
+
+/** Reads what this process took from one request on, up to another, for what of it was counted; that is as good as settled. */
+export async function surveyTaken(
+  folder: Folder,
+  segments: readonly KnownSegment[],
+  { from, to }: { readonly from: number; readonly to: number }
+): Promise<Unread & { readonly isWhole: boolean }> {
+  const { settled, read, settleCounted, said } = createFates()
+  const needed = segments.filter(({ last }) => last >= from)
+  let expected = from
+  let gaps = 0
+  await readAgain(folder, needed, (record) => {
+    read(record)
+    if (record.sequence < from || record.sequence >= to) return
+    // Nobody knows with which request a process begins.
+    if (record.sequence !== expected && expected > 0) gaps += 1
+    expected = record.sequence + 1
+  })
+  settleCounted()
+  return {
+    settled,
+    oldest: Math.max(from, said().oldest),
+    passedBefore: 0,
+    attempts: 0,
+    start: { segments: needed },
+    isWhole: gaps === 0 && expected >= to
+  }
 }
 
 export interface ReplayTarget {
-  readonly begin: (settledThrough: SettledThrough) => void
+  readonly begin: (settled: SettledTable) => void
   /** Throws what cannot be decoded. */
   readonly take: (request: LoggedRequest) => void
   /** The trace with this id was settled: what still comes of it is late. */
-  readonly recall: (traceId: Uint32Array, atMs: number) => void
-  /** It was this late when the next was written. */
-  readonly goOn: (atMs: number) => void
-  readonly end: (nowMs: number) => boolean
+  readonly recall: (traceId: Uint32Array) => void
+  /** It is this late from now on. */
+  readonly goOn: (atMs: number) => Promise<void> | void
+  /** A slice of what is left to do; true when that was all. */
+  readonly end: (nowMs: number) => Promise<boolean> | boolean
 }
 
 export interface ReplayTools {
@@ -113,17 +180,31 @@ export interface ReplayTools {
 }
 
 /** Gives the requests that are not settled to the pipeline, a slice at a time. */
-export async function replay(found: Survey, target: ReplayTarget, tools: ReplayTools): Promise<void> {
+export async function replay(found: Unread, target: ReplayTarget, tools: ReplayTools): Promise<void> {
   const oldestMs = tools.nowMs() - tools.ageMaxMs
   const isCrashLoop = found.attempts >= ATTEMPTS_MAX
   const traceId = new Uint32Array(4)
   let sliceEndMs = performance.now() + SLICE_MS
+  let steppedMs = -Infinity
+  let steppedBytes = 0
 
-  function recall(payload: Buffer, atMs: number): void {
+  function recall(payload: Buffer): void {
     for (let entry = 0; entry < entriesOf(payload); entry++) {
       const { last } = readEntry(payload, COUNTED_HEAD_BYTES + entry * ENTRY_BYTES, traceId)
-      if (found.settled.through(traceId, 0) >= last) target.recall(traceId, atMs)
+      if (found.settled.through(traceId, 0) >= last) target.recall(traceId)
     }
+  }
+
+  /** Time stands still between steps, as it does between ticks. */
+  async function step({ timeMs, payload }: ReadRecord): Promise<void> {
+    const leapt = timeMs < steppedMs || timeMs >= steppedMs + STEP_MS
+    if (!leapt && steppedBytes + payload.length <= STEP_BYTES) {
+      steppedBytes += payload.length
+      return
+    }
+    if (leapt) steppedMs = timeMs
+    steppedBytes = payload.length
+    await target.goOn(steppedMs)
   }
 
   function take({ type, sequence, timeMs, payload }: ReadRecord): void {
@@ -134,7 +215,7 @@ export async function replay(found: Survey, target: ReplayTarget, tools: ReplayT
     else if (timeMs < oldestMs) tools.skipped('stale')
     else {
       try {
-        target.take({ ...kind, body: payload, sequence, atMs: timeMs, passedOn: sequence < found.passedBefore })
+        target.take({ ...kind, body: payload, sequence, passedOn: sequence < found.passedBefore })
         tools.taken(payload.length)
       } catch {
         tools.skipped('undecodable')
@@ -142,20 +223,18 @@ export async function replay(found: Survey, target: ReplayTarget, tools: ReplayT
     }
   }
 
-  target.begin(found.settled.through)
-  await readAgain(tools.folder, found.start.segments, (record) => {
-    const { type, timeMs, payload } = record
-    if (!isCrashLoop && timeMs >= oldestMs) {
-      target.goOn(timeMs)
-      if (type === RecordType.counted) recall(payload, timeMs)
+  target.begin(found.settled)
+  await readAgain(tools.folder, found.start.segments, async (record) => {
+    if (!isCrashLoop && record.timeMs >= oldestMs) {
+      await step(record)
+      if (record.type === RecordType.counted) recall(record.payload)
     }
     take(record)
-    if (performance.now() < sliceEndMs) return undefined
-    return breath().then(() => {
-      sliceEndMs = performance.now() + SLICE_MS
-    })
+    if (performance.now() < sliceEndMs) return
+    await breath()
+    sliceEndMs = performance.now() + SLICE_MS
   })
-  while (!target.end(tools.nowMs())) await breath()
+  while (!(await target.end(tools.nowMs()))) await breath()
 }
 
 /** Lets everything else that waits have its turn. */

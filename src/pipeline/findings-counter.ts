@@ -6,7 +6,7 @@ import { viewTrace } from '../model/trace-copy.ts'
 import { freeMemory } from '../runtime/free-memory.ts'
 import { createFindingsReader } from './findings-reader.ts'
 import { FindingCell, FindingKind, type Findings } from './findings.ts'
-import { Part } from './shard.ts'
+import { type Counted, Part } from './shard.ts'
 
 /** Time that giants may take of a phase. */
 const GIANTS_MS = 20
@@ -15,11 +15,16 @@ export interface FindingsNext {
   readonly found: (result: Decomposition, judged: JudgedRequests) => CountedRequests | undefined
   readonly foundGiant: (result: Decomposition, judged: JudgedRequests) => Generator<undefined, CountedRequests>
   readonly late: (trace: TraceColumns) => void
+  readonly uncounted: (trace: Counted) => void
 }
 
 /** Counts what several shards found in one phase in the order in which one shard would have found it. */
 export interface FindingsCounter {
   readonly count: (found: readonly Findings[]) => void
+  /** Whether no giant waits. */
+  readonly isDone: () => boolean
+  /** Sequence of the first request with a span of those that wait; Infinity when there is none, or no log. */
+  readonly oldest: () => number
   /** Counts all giants that wait. */
   readonly finish: () => void
 }
@@ -29,9 +34,10 @@ interface Cursor {
   at: number
 }
 
-export function createFindingsCounter(next: FindingsNext, nowMs: () => number): FindingsCounter {
-  const reader = createFindingsReader()
-  const giantReader = createFindingsReader()
+export function createFindingsCounter(next: FindingsNext, nowMs: () => number, logged: boolean): FindingsCounter {
+  const reader = createFindingsReader(logged)
+  const giantReader = createFindingsReader(logged)
+  /** The first is being counted. */
   const giants: Cursor[] = []
   let counting: Generator<undefined, CountedRequests> | undefined
 
@@ -40,6 +46,8 @@ export function createFindingsCounter(next: FindingsNext, nowMs: () => number): 
     if (cells[at + FindingCell.kind] === FindingKind.late) {
       const copy = copies[cells[at + FindingCell.copy] as number]
       if (copy !== undefined) next.late(viewTrace(copy))
+    } else if (cells[at + FindingCell.kind] === FindingKind.uncounted) {
+      next.uncounted(reader.readUncounted(findings, at))
     } else if (cells[at + FindingCell.part] === Part.giant) {
       giants.push({ findings, at })
     } else {
@@ -49,13 +57,16 @@ export function createFindingsCounter(next: FindingsNext, nowMs: () => number): 
   }
 
   function advanceGiants(untilMs: number): void {
-    while (counting !== undefined || giants.length > 0) {
+    while (giants.length > 0) {
       if (counting === undefined) {
-        const { findings, at } = giants.shift() as Cursor
+        const { findings, at } = giants[0] as Cursor
         const { result, judged } = giantReader.read(findings, at)
         counting = next.foundGiant(result, judged)
       }
-      if (counting.next().done === true) counting = undefined
+      if (counting.next().done === true) {
+        counting = undefined
+        giants.shift()
+      }
       if (nowMs() >= untilMs) return
     }
   }
@@ -74,6 +85,8 @@ export function createFindingsCounter(next: FindingsNext, nowMs: () => number): 
       }
       advanceGiants(nowMs() + GIANTS_MS)
     },
+    isDone: () => giants.length === 0,
+    oldest: () => Math.min(...giants.map(({ findings, at }) => giantReader.custodyOf(findings, at).first)),
     finish() {
       advanceGiants(Infinity)
     }

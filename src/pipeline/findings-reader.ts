@@ -8,10 +8,11 @@ import {
 } from '../model/decomposition.ts'
 import { PATTERNS } from '../model/patterns.ts'
 import { PHASE_SLOTS } from '../model/phases.ts'
-import { CloseReason, type TraceColumns } from '../model/spans.ts'
+import { CloseReason, type Custody, type TraceColumns } from '../model/spans.ts'
 import { viewTrace } from '../model/trace-copy.ts'
 import { type JudgedRequests } from '../explain/index.ts'
-import { ASKED_CELLS, eachRequestColumn, FindingCell, FINDING_HEAD, type Findings } from './findings.ts'
+import { ASKED_CELLS, eachRequestColumn, FindingCell, FINDING_HEAD, type Findings, readCustody } from './findings.ts'
+import { type Counted } from './shard.ts'
 
 /** A record as the shard had it, as far as it is to be counted. Reused: read it before the next one. */
 export interface ReadFinding {
@@ -23,17 +24,22 @@ export interface ReadFinding {
 export interface FindingsReader {
   /** The record at a cell: requests of a trace. */
   readonly read: (findings: Findings, at: number) => ReadFinding
+  /** The record at a cell: a trace that is done with, and nothing more. Reused. */
+  readonly readUncounted: (findings: Findings, at: number) => Counted
+  /** Where the trace of a record stands in the segment log. Reused. */
+  readonly custodyOf: (findings: Findings, at: number) => Custody
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-export function createFindingsReader(): FindingsReader {
+export function createFindingsReader(logged: boolean): FindingsReader {
   const requests = requestColumns(16)
   const crossings = crossingColumns(16)
   const blame = blameColumns(16)
   const judged: Mutable<JudgedRequests> = { bands: new Uint8Array(16), mayBeKept: false }
   /** Where there is no trace, its spans are the resources themselves. */
   const noTrace = traceOfResources()
+  const uncounted: Counted = { traceId: new Uint32Array(4), custody: { ...noTrace.custody } }
   let cells = new Float64Array(0)
   let askedAt = 0
   let asked = 0
@@ -126,7 +132,14 @@ export function createFindingsReader(): FindingsReader {
     }
   }
 
+  function readCounted({ cells: from }: Findings, at: number, into: Counted): Counted {
+    if (logged) readCustody(from, at + (from[at + FindingCell.length] as number), into.traceId, into.custody)
+    return into
+  }
+
   return {
+    readUncounted: (findings, at) => readCounted(findings, at, uncounted),
+    custodyOf: (findings, at) => readCounted(findings, at, uncounted).custody,
     read(findings, at) {
       cells = findings.cells
       top = at + FINDING_HEAD
@@ -137,6 +150,7 @@ export function createFindingsReader(): FindingsReader {
       asked = cells[at + FindingCell.asked] as number
       const copy = findings.copies[cells[at + FindingCell.copy] as number]
       result.trace = copy === undefined ? nameResources() : viewTrace(copy)
+      readCounted(findings, at, noTrace)
       result.rootRequest = cells[at + FindingCell.rootRequest] as number
       judged.mayBeKept = cells[at + FindingCell.mayBeKept] === 1
       return { result, judged }

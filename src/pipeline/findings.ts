@@ -4,10 +4,10 @@ import { type BlameColumns, type Decomposition, type RequestColumns } from '../m
 import { PATTERNS } from '../model/patterns.ts'
 import { PHASE_SLOTS } from '../model/phases.ts'
 import { Band, Outcome } from '../model/requests.ts'
-import { CloseReason, type TraceColumns } from '../model/spans.ts'
+import { CloseReason, type Custody, type TraceColumns } from '../model/spans.ts'
 import { copyTrace, type TraceCopy } from '../model/trace-copy.ts'
 import { type JudgedRequests } from '../explain/index.ts'
-import { type Place } from './shard.ts'
+import { type Counted, type Place } from './shard.ts'
 
 /** What a shard found in a round, on its way to whoever counts: cells that can be transferred, and whole traces where needed. */
 export interface Findings {
@@ -16,7 +16,7 @@ export interface Findings {
   readonly copies: readonly TraceCopy[]
 }
 
-export const FindingKind = { requests: 0, late: 1 } as const
+export const FindingKind = { requests: 0, late: 1, uncounted: 2 } as const
 
 /** First cells of a record. */
 export const FindingCell = {
@@ -38,6 +38,17 @@ export const FindingCell = {
   mayBeKept: 12
 } as const
 export const FINDING_HEAD = 13
+
+/** With a segment log, last cells of a record that says a trace is done with: its id, and where it stands in the log. */
+export const CUSTODY_CELLS = 7
+
+export function readCustody(cells: Float64Array, end: number, traceId: Uint32Array, custody: Custody): void {
+  const at = end - CUSTODY_CELLS
+  for (let word = 0; word < 4; word++) traceId[word] = cells[at + word] as number
+  custody.first = cells[at + 4] as number
+  custody.last = cells[at + 5] as number
+  custody.parts = cells[at + 6] as number
+}
 
 type Column = Float64Array | Uint32Array | Uint8Array
 
@@ -76,11 +87,13 @@ const nothing: Findings = { cells: new Float64Array(0), length: 0, copies: [] }
 export interface FindingsWriter {
   readonly add: (result: Decomposition, judged: JudgedRequests, place: Place) => void
   readonly addLate: (trace: TraceColumns, place: Place) => void
+  readonly addUncounted: (trace: Counted, place: Place) => void
   /** All since the last call. */
   readonly take: () => Findings
 }
 
-export function createFindingsWriter(): FindingsWriter {
+/** `logged`: there is a segment log, which wants to know of each trace. */
+export function createFindingsWriter(logged: boolean): FindingsWriter {
   let cells = new Float64Array(FIRST_CELLS)
   let copies: TraceCopy[] = []
   let top = 0
@@ -156,6 +169,13 @@ export function createFindingsWriter(): FindingsWriter {
     column(blame.ns, blame.n)
   }
 
+  function addCustody({ traceId, custody }: Counted): void {
+    column(traceId, 4)
+    put(custody.first)
+    put(custody.last)
+    put(custody.parts)
+  }
+
   function addAsked(result: Decomposition, bands: Uint8Array): number {
     let asked = 0
     for (let i = 0; i < result.requests.n; i++) {
@@ -189,6 +209,10 @@ export function createFindingsWriter(): FindingsWriter {
       addCrossings(result, whole)
       if (blame !== undefined) addBlame(blame)
       cells[at + FindingCell.asked] = addAsked(result, bands)
+      if (logged) {
+        makeRoom(CUSTODY_CELLS)
+        addCustody(trace)
+      }
       cells[at + FindingCell.length] = top - at
     },
     addLate(trace, place) {
@@ -197,6 +221,14 @@ export function createFindingsWriter(): FindingsWriter {
       put(keep(trace))
       top = at + FINDING_HEAD
       cells[at + FindingCell.length] = FINDING_HEAD
+    },
+    addUncounted(trace, place) {
+      if (!logged) return
+      makeRoom(FINDING_HEAD + CUSTODY_CELLS)
+      const at = head(FindingKind.uncounted, place)
+      top = at + FINDING_HEAD
+      addCustody(trace)
+      cells[at + FindingCell.length] = top - at
     },
     take() {
       if (top === 0) return nothing

@@ -1,4 +1,5 @@
 import { type Send } from '../forward/index.ts'
+import { type LoggedRows } from '../model/logged.ts'
 import { type HeldBytes } from '../model/memory.ts'
 import { type CounterSample } from '../runtime/counters.ts'
 import { type Settings } from '../settings/settings.ts'
@@ -24,6 +25,12 @@ export interface ShardStart {
 
 export type Phase = 'close' | 'judge'
 
+/**
+ * What a round does: closes what is due; the same by the log's time, while it is read again; ends that, with all that still waits
+ * judged; or closes everything, at the end.
+ */
+export type RoundKind = 'usual' | 'replay' | 'replayed' | 'last'
+
 /** To a shard. Buffers are transferred, and given back. */
 export type ToShard =
   | {
@@ -32,6 +39,8 @@ export type ToShard =
       readonly length: number
       readonly order: ArrayBuffer
       readonly spans: number
+      readonly logged: LoggedRows | undefined
+      readonly passedOn: boolean
       readonly nowMs: number
     }
   | {
@@ -39,12 +48,18 @@ export type ToShard =
       readonly rows: PackedRows
       /** The spans themselves, in the same order, where they go on to destinations. */
       readonly request: ArrayBuffer | undefined
+      readonly sequence: number
       readonly nowMs: number
     }
-  | { readonly kind: Phase; readonly nowMs: number; readonly last: boolean }
+  | { readonly kind: Phase; readonly nowMs: number; readonly round: RoundKind }
   | { readonly kind: 'rules'; readonly rules: string }
   | { readonly kind: 'relieve'; readonly bytes: number; readonly nowMs: number }
   | { readonly kind: 'mark' }
+  | { readonly kind: 'flush' }
+  /** Spans of the segment log follow; of those that it says are settled nothing counts. */
+  | { readonly kind: 'replay'; readonly settled: SharedArrayBuffer }
+  /** Four words of each trace that was settled by this moment of the log. */
+  | { readonly kind: 'recall'; readonly traceIds: Uint32Array; readonly nowMs: number }
 
 /** From a shard. */
 export type FromShard =
@@ -57,11 +72,15 @@ export type FromShard =
     }
   | {
       readonly kind: 'found'
+      /** 0 to `shards` - 1. */
+      readonly shard: number
       readonly findings: Findings
       readonly closed: number
       readonly state: ShardState
     }
   | { readonly kind: 'marked' }
+  /** All that waited for destinations was sent before it. */
+  | { readonly kind: 'flushed' }
   /** Spans that go on to destinations. */
   | {
       readonly kind: 'forward'
@@ -77,6 +96,8 @@ export interface ShardState {
   /** Spans that are to go on to destinations, and lie here. */
   readonly unsentSpans: number
   readonly openBytes: number
+  /** Sequence of the first request of which anything was not found yet; Infinity when all is. */
+  readonly oldestUncounted: number
   readonly cpuSeconds: number
   /** Undefined while it is not worth asking again. */
   readonly memory: HeldBytes | undefined

@@ -1,51 +1,23 @@
-import { createDecoderCounters, createMetricDecoder, createSpanDecoder, type DecoderTools } from '../accept/index.ts'
-import { type LoggedRequest, type SettledThrough } from '../model/logged.ts'
-import { type MetricPoints } from '../model/metric-points.ts'
+import { createDecoderCounters, createSpanDecoder, type DecoderTools } from '../accept/index.ts'
 import { type Settings } from '../settings/settings.ts'
 import { createShard, type ShardNext, type ShardParts } from './shard.ts'
 import { type Shards } from './shards.ts'
 
 export interface OwnThreadParts extends ShardParts {
   readonly decoder: DecoderTools
-  readonly roundOver: (nowMs: number, replaying: boolean) => void
-  readonly learnPoints: (points: MetricPoints) => void
-  /** Nothing that the log brought is left to count. */
-  readonly onReplayed: () => void
-}
-
-export interface OwnThread extends Shards {
-  /** Sequence of the first request of which anything is not counted yet; Infinity when all is. */
-  readonly oldestUncounted: () => number
-  readonly replay: PipelineReplay
-}
-
-/** Reads the segment log of an earlier process. */
-export interface PipelineReplay {
-  /** What of a trace was settled: counted and scraped. Until `end` traces close by the log's time. */
-  readonly begin: (settledThrough: SettledThrough) => void
-  /** Takes a request as it was taken then. Throws what its decoder throws. */
-  readonly take: (request: LoggedRequest) => void
-  /** The trace with this id was settled: what still comes of it is late. */
-  readonly recall: (traceId: Uint32Array, atMs: number) => void
-  /** Closes what was due by this moment of the log. */
-  readonly goOn: (atMs: number) => void
-  /** A slice of what is left to count; true when that was all, and the present begins. */
-  readonly end: (nowMs: number) => boolean
+  readonly roundOver: (nowMs: number) => void
 }
 
 /** `workers: 1`: the one shard is in the main thread, and what it finds is counted at once. */
-export function createOwnThread(settings: Settings, parts: OwnThreadParts, next: ShardNext): OwnThread {
+export function createOwnThread(settings: Settings, parts: OwnThreadParts, next: ShardNext): Shards {
   const { decompose } = parts
   const counters = createDecoderCounters()
   const shard = createShard(settings, parts, next)
   const decoder = () => createSpanDecoder({ ...parts.decoder, counters, wants: decompose.wants() })
   let spans = decoder()
-  // What is read again was counted as taken by the process that took it.
-  const loggedTools = { ...parts.decoder, counters: createDecoderCounters() }
   let loggedSpans = spans
-  const loggedPoints = createMetricDecoder(loggedTools)
   /** While the log is read again: the time it was written. */
-  let replayMs: number | undefined
+  let logMs: number | undefined
   let lastMs = parts.nowMs()
 
   return {
@@ -58,49 +30,55 @@ export function createOwnThread(settings: Settings, parts: OwnThreadParts, next:
     },
     tick(nowMs) {
       lastMs = nowMs
-      const closed = shard.close(nowMs, replayMs)
+      if (logMs !== undefined) return 0
+      const closed = shard.close(nowMs)
       shard.judge(nowMs)
-      parts.roundOver(nowMs, replayMs !== undefined)
+      parts.roundOver(nowMs)
       return closed
     },
     closeDue(nowMs) {
       lastMs = nowMs
-      return replayMs === undefined ? shard.closeDue(nowMs) : 0
+      return logMs === undefined ? shard.closeDue(nowMs) : 0
     },
     oldestUncounted: shard.oldestUncounted,
     replay: {
-      begin(settledThrough) {
-        replayMs = -Infinity
-        loggedSpans = createSpanDecoder({ ...loggedTools, wants: decompose.wants() })
-        shard.replay.begin(settledThrough)
+      begin(settled) {
+        logMs = -Infinity
+        // What is read again was counted as taken by the process that took it.
+        const uncounted = { ...parts.decoder, counters: createDecoderCounters() }
+        loggedSpans = createSpanDecoder({ ...uncounted, wants: decompose.wants() })
+        shard.replay.begin(settled.through)
       },
-      take({ signal, encoding, body, sequence, atMs, passedOn }) {
-        const decode = encoding === 'json' ? 'decodeJson' : 'decodeProtobuf'
-        if (signal === 'metrics') {
-          loggedPoints[decode](body, atMs)
-          parts.learnPoints(loggedPoints.points)
-        } else {
-          const refused = loggedSpans[decode](body, atMs)
-          // Whoever does not wait passes them on when they come, and has most of the time.
-          if (parts.forward !== undefined && (parts.forward.waits || !passedOn)) {
-            parts.forward.arrived({ body, encoding, ...refused }, loggedSpans.batch)
-          }
-          shard.take(loggedSpans.batch, atMs, sequence)
+      take({ encoding, body, sequence, passedOn }) {
+        const atMs = logMs ?? lastMs
+        const refused = loggedSpans[encoding === 'json' ? 'decodeJson' : 'decodeProtobuf'](body, atMs)
+        // Whoever does not wait passes them on when they come, and has most of the time.
+        if (parts.forward !== undefined && (parts.forward.waits || !passedOn)) {
+          parts.forward.arrived({ body, encoding, ...refused }, loggedSpans.batch)
         }
+        shard.take(loggedSpans.batch, atMs, sequence)
       },
-      recall: shard.replay.recall,
+      recall(traceId) {
+        shard.replay.recall(traceId, logMs ?? lastMs)
+      },
       goOn(atMs) {
-        replayMs = atMs
-        shard.replay.goOn(atMs)
+        logMs = atMs
+        shard.replay.close(atMs)
+        shard.judge(atMs)
+        parts.roundOver(lastMs)
       },
       end(nowMs) {
         if (!shard.replay.end(nowMs)) return false
-        parts.onReplayed()
-        replayMs = undefined
+        parts.roundOver(lastMs)
+        logMs = undefined
         return true
       }
     },
     settled: () => Promise.resolve(),
+    flush() {
+      parts.forward?.flush()
+      return Promise.resolve(true)
+    },
     setRules() {
       spans = decoder()
     },
@@ -113,6 +91,10 @@ export function createOwnThread(settings: Settings, parts: OwnThreadParts, next:
       lastMs = nowMs
       shard.closeAll(nowMs)
       shard.judge(Infinity)
+      return Promise.resolve()
+    },
+    suspend() {
+      parts.forward?.flush()
       return Promise.resolve()
     }
   }

@@ -1,16 +1,23 @@
-import { type Phase } from './messages.ts'
+import { type Phase, type RoundKind } from './messages.ts'
 import { type FoundMessage } from './shard-thread.ts'
 
-/** A shard that takes longer for a phase is left behind: what it found is counted when it comes. */
-const PHASE_MS_MAX = 2_000
-/** At the end it has longer: what is not counted then is lost. Whoever stops the process waits 30 s for all of its end. */
-const LAST_PHASE_MS_MAX = 8_000
+/**
+ * A shard that takes longer for a phase is left behind: what it found is counted when it comes. At the end it has longer, because what
+ * is not counted then is lost; whoever stops the process waits 30 s for all of its end. While the log is read nobody is left behind,
+ * because rounds follow each other as fast as they can: a shard that takes so long hangs.
+ */
+const PHASE_MS_MAX: Readonly<Record<RoundKind, number>> = {
+  usual: 2_000,
+  replay: 20_000,
+  replayed: 20_000,
+  last: 8_000
+}
 /** Rounds that go on without a shard before it is given up: 20 s of ticks. Not by a clock, because this thread may have stood still itself. */
 const HUNG_ROUNDS = 400
 
 export interface RoundsNext {
-  /** Asks a shard for its part of a phase; false when it is down. */
-  readonly begin: (shard: number, phase: Phase, nowMs: number, last: boolean) => boolean
+  /** Asks a shard for its part of a phase; false when it takes no part. */
+  readonly begin: (shard: number, phase: Phase, nowMs: number, kind: RoundKind) => boolean
   readonly count: (found: readonly FoundMessage[]) => void
   readonly over: (nowMs: number) => void
   /** A shard is left behind. */
@@ -31,7 +38,7 @@ export interface RoundsNext {
  */
 export interface Rounds {
   /** Begins a round, unless one is under way. */
-  readonly start: (nowMs: number, last?: boolean) => void
+  readonly start: (nowMs: number, kind?: RoundKind) => void
   readonly answered: (shard: number, found: FoundMessage) => void
   /** The shard has ended: nobody waits for it. */
   readonly gone: (shard: number) => void
@@ -43,7 +50,7 @@ export interface Rounds {
 export function createRounds(shards: number, next: RoundsNext): Rounds {
   let phase: Phase | 'idle' = 'idle'
   let nowMs = 0
-  let last = false
+  let kind: RoundKind = 'usual'
   let closed = 0
   let timer: NodeJS.Timeout | undefined
   let found: FoundMessage[] = []
@@ -55,10 +62,16 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
   function ask(for_: Phase): void {
     phase = for_
     for (let shard = 0; shard < shards; shard++) {
-      if (!behind.has(shard) && next.begin(shard, for_, nowMs, last)) waiting.add(shard)
+      if (!behind.has(shard) && next.begin(shard, for_, nowMs, kind)) waiting.add(shard)
     }
     if (waiting.size === 0) finish()
-    else timer = setTimeout(leaveBehind, last ? LAST_PHASE_MS_MAX : PHASE_MS_MAX)
+    else timer = setTimeout(isReplay() ? giveUp : leaveBehind, PHASE_MS_MAX[kind])
+  }
+
+  const isReplay = (): boolean => kind === 'replay' || kind === 'replayed'
+
+  function giveUp(): void {
+    for (const shard of waiting) next.onHung(shard)
   }
 
   function leaveBehind(): void {
@@ -97,10 +110,10 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
   }
 
   return {
-    start(atMs, isLast = false) {
+    start(atMs, as = 'usual') {
       if (phase !== 'idle') return
       nowMs = atMs
-      last = isLast
+      kind = as
       for (const [shard, missed] of behind) goOnWithout(shard, missed + 1)
       ask('close')
     },

@@ -9,6 +9,7 @@ import {
   shardOf
 } from '../accept/index.ts'
 import { type RowRequests } from '../forward/index.ts'
+import { type LoggedRows } from '../model/logged.ts'
 import { type SpanBatch } from '../model/spans.ts'
 import { freeMemory } from '../runtime/free-memory.ts'
 import { packRows, type PackedRows } from './rows.ts'
@@ -23,9 +24,9 @@ const SPARE_PER_SHARD = 8
 /** Shares spans out to shards by their trace. */
 export interface Router {
   /** Takes a whole body; false where only the decoder can say what its sender is to be told, and then nothing is taken. */
-  readonly takeBytes: (body: Uint8Array, nowMs: number) => boolean
+  readonly takeBytes: (body: Uint8Array, nowMs: number, sequence?: number) => boolean
   /** Takes spans that were decoded here, and as bytes where they go on. */
-  readonly takeRows: (batch: SpanBatch, requests?: Pick<RowRequests, 'requestOf'>) => void
+  readonly takeRows: (batch: SpanBatch, requests?: Pick<RowRequests, 'requestOf'>, sequence?: number) => void
   /** Sends what is gathered. */
   readonly flush: () => void
   /** A buffer that a shard is done with. */
@@ -34,8 +35,9 @@ export interface Router {
 }
 
 export interface RouterNext {
-  readonly spans: (shard: number, cargo: Cargo) => void
-  readonly rows: (shard: number, rows: PackedRows, request: ArrayBuffer | undefined) => void
+  /** `logged`: of which requests of the segment log they are; undefined without one. */
+  readonly spans: (shard: number, cargo: Cargo, logged: LoggedRows | undefined) => void
+  readonly rows: (shard: number, rows: PackedRows, request: ArrayBuffer | undefined, sequence: number) => void
   /** Throws a Fault when a shard that the body concerns has no room for so many bytes. */
   readonly admit: (shard: number, bytes: number) => void
 }
@@ -44,16 +46,18 @@ export interface RouterOptions {
   readonly shards: number
   readonly seed: number
   readonly limits: Pick<DecoderLimits, 'futureMaxMs' | 'spanAgeMaxMs'>
+  /** Spans that were shared out so far, where several routers do it in turn. Wraps. */
+  readonly came?: { spans: number }
 }
 
 export function createRouter(options: RouterOptions, next: RouterNext): Router {
-  const { shards } = options
+  const { shards, came = { spans: 0 } } = options
   const { isPlain, found } = createProtobufScan(options)
   const { split } = createSplitter(shards)
   const spare: { bytes: ArrayBuffer; order: ArrayBuffer }[] = []
   const cargos = Array.from({ length: shards }, emptyCargo)
   const chosen: number[][] = Array.from({ length: shards }, () => [])
-  let order = 0
+  const logged = new Array<LoggedRows | undefined>(shards).fill(undefined)
 
   /** Without buffers until there is something to load. */
   function emptyCargo(): Cargo {
@@ -64,7 +68,16 @@ export function createRouter(options: RouterOptions, next: RouterNext): Router {
     const cargo = cargos[shard] as Cargo
     if (cargo.spans === 0) return
     cargos[shard] = emptyCargo()
-    next.spans(shard, cargo)
+    const rows = logged[shard]
+    logged[shard] = undefined
+    next.spans(shard, cargo, rows)
+  }
+
+  /** What was added last to the cargo of a shard came with this request. */
+  function noteRequest(shard: number, sequence: number): void {
+    const rows = (logged[shard] ??= { ends: [], sequences: [] })
+    rows.ends.push((cargos[shard] as Cargo).spans)
+    rows.sequences.push(sequence)
   }
 
   /** Room for so many more bytes, in this cargo or the next. */
@@ -79,31 +92,34 @@ export function createRouter(options: RouterOptions, next: RouterNext): Router {
     return cargo
   }
 
-  function takePlain(body: Uint8Array): void {
+  function takePlain(body: Uint8Array, sequence: number): void {
     const only = onlyShardOf(found)
     const fields = only < 0 ? groupBytes(found) : 0
     for (let shard = 0; shard < shards; shard++) {
       const bytes = found.shardBytes[shard] as number
       if (bytes > 0) next.admit(shard, bytes + fields)
     }
-    if (only >= 0) addWhole(makeRoom(only, body.length), body, found.spans, order)
+    if (only >= 0) addWhole(makeRoom(only, body.length), body, found.spans, came.spans)
     else {
       for (let shard = 0; shard < shards; shard++) {
         const bytes = found.shardBytes[shard] as number
         if (bytes > 0) makeRoom(shard, bytes + fields)
       }
-      split(body, found, cargos, order)
+      split(body, found, cargos, came.spans)
     }
-    order = (order + found.spans) >>> 0
+    came.spans = (came.spans + found.spans) >>> 0
+    if (sequence === 0) return
+    for (let shard = 0; shard < shards; shard++)
+      if ((found.shardBytes[shard] as number) > 0) noteRequest(shard, sequence)
   }
 
   return {
-    takeBytes(body, nowMs) {
+    takeBytes(body, nowMs, sequence = 0) {
       if (!isPlain(body, nowMs)) return false
-      if (found.spans > 0) takePlain(body)
+      if (found.spans > 0) takePlain(body, sequence)
       return true
     },
-    takeRows(batch, requests) {
+    takeRows(batch, requests, sequence = 0) {
       for (const rows of chosen) rows.length = 0
       for (let row = 0; row < batch.n; row++) {
         const shard = shardOf(batch.traceId[4 * row + 2] as number, batch.traceId[4 * row + 3] as number, options)
@@ -113,9 +129,9 @@ export function createRouter(options: RouterOptions, next: RouterNext): Router {
         if (rows.length === 0) continue
         // What came before must arrive before.
         send(shard)
-        next.rows(shard, packRows(batch, rows, order), requests?.requestOf(rows)?.buffer)
+        next.rows(shard, packRows(batch, rows, came.spans), requests?.requestOf(rows)?.buffer, sequence)
       }
-      order = (order + batch.n) >>> 0
+      came.spans = (came.spans + batch.n) >>> 0
     },
     flush() {
       for (let shard = 0; shard < shards; shard++) send(shard)

@@ -35,7 +35,7 @@ export function shardCounterTable(shards: number) {
     tail_shard_behind_total: { help: 'Times that nobody waited any longer for a shard.', ...by },
     tail_shard_restarts_total: { help: 'Times that a shard began anew because its thread had ended.', ...by },
     tail_shard_lost_spans_total: {
-      help: 'Spans that are not counted because the thread of their shard failed, filled its heap, hung or was down, or was not done when the process ended.',
+      help: 'Spans that are not counted because the thread of their shard failed, filled its heap, hung or was down, or was not done when the process ended. With durability they are read again from the log, and only those count here that it does not have.',
       label: 'reason',
       values: losses
     },

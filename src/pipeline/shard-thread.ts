@@ -3,7 +3,14 @@ import { type Chunk, type Send } from '../forward/index.ts'
 import { type HeldBytes } from '../model/memory.ts'
 import { type CounterSample } from '../runtime/counters.ts'
 import { type Loss } from './shard-counters.ts'
-import { type FromShard, type Phase, type ShardStart, type ShardState, type ToShard } from './messages.ts'
+import {
+  type FromShard,
+  type Phase,
+  type RoundKind,
+  type ShardStart,
+  type ShardState,
+  type ToShard
+} from './messages.ts'
 
 /** A thread that ends is started again after this long, twice as long each time that it ends soon. */
 const RESTART_MS = 200
@@ -23,6 +30,8 @@ export interface ShardThreadOptions {
   readonly onTaken: (length: number, buffers: readonly ArrayBuffer[]) => void
   readonly onFound: (found: FoundMessage) => void
   readonly onMarked: () => void
+  /** The first thread, or another one, is up. */
+  readonly onStarted: () => void
   readonly onForward: (send: Send, chunk: Chunk) => void
   /** The thread has ended, and all that it sent was read. Another one follows. */
   readonly onEnded: (ended: Ended) => void
@@ -46,8 +55,10 @@ export interface ShardThread {
   readonly isRunning: () => boolean
   /** Sends spans; those that come while it is down are lost. */
   readonly load: (message: ToShard, size: { readonly spans: number; readonly length: number }) => void
-  readonly begin: (phase: Phase, nowMs: number, last: boolean) => void
+  readonly begin: (phase: Phase, nowMs: number, round: RoundKind) => void
   readonly tell: (message: ToShard) => void
+  /** Sends what waits for destinations; resolves to whether it did, or ended first. */
+  readonly flush: () => Promise<boolean>
   /** Bytes of spans that it has not taken yet. */
   readonly queuedBytes: () => number
   /** As it stood after its last phase. */
@@ -68,6 +79,7 @@ const nothing: ShardState = {
   openSpans: 0,
   unsentSpans: 0,
   openBytes: 0,
+  oldestUncounted: Infinity,
   cpuSeconds: 0,
   memory: undefined,
   counters: new Float64Array(0)
@@ -92,6 +104,8 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
   let cpuBefore = 0
   let restart: NodeJS.Timeout | undefined
   let watch: NodeJS.Timeout | undefined
+  /** Those who wait until it has sent what waited for destinations. */
+  let flushing: ((sent: boolean) => void)[] = []
   let nowStarted: () => void
   const started = new Promise<void>((resolve) => {
     nowStarted = resolve
@@ -137,6 +151,7 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
         template = message.counters
         if (before.length === 0) before = new Float64Array(template.length)
         nowStarted()
+        options.onStarted()
         return
       case 'taken':
         queuedBytes -= message.length
@@ -153,12 +168,17 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
       case 'marked':
         options.onMarked()
         return
+      case 'flushed':
+        flushing.shift()?.(true)
+        return
       case 'forward':
         options.onForward(message.send, { bytes: Buffer.from(message.bytes, 0, message.length), spans: message.spans })
     }
   }
 
   function onExit(): void {
+    for (const resolve of flushing) resolve(false)
+    flushing = []
     if (ending) return
     clearTimeout(watch)
     const ended = { why, lostSpans: heldSpans(), unsentSpans: state.unsentSpans + takenSpans + queuedSpans }
@@ -186,11 +206,18 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
       queuedSpans += spans
       worker.postMessage(message, buffersOf(message))
     },
-    begin(phase, nowMs, last) {
-      worker.postMessage({ kind: phase, nowMs, last })
+    begin(phase, nowMs, round) {
+      worker.postMessage({ kind: phase, nowMs, round })
     },
     tell(message) {
       if (running) worker.postMessage(message)
+    },
+    flush() {
+      if (!running) return Promise.resolve(false)
+      worker.postMessage({ kind: 'flush' })
+      return new Promise((resolve) => {
+        flushing.push(resolve)
+      })
     },
     queuedBytes: () => queuedBytes,
     state: () => state,
@@ -201,6 +228,7 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
     giveUp,
     async end() {
       ending = true
+      running = false
       clearTimeout(restart)
       clearTimeout(watch)
       await worker.terminate()

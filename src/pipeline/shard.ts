@@ -42,6 +42,8 @@ export interface ShardNext {
   ) => Generator<undefined, CountedRequests>
   /** Spans that came after their trace was counted. */
   readonly late: (trace: TraceColumns, place: Place) => void
+  /** Of these spans nothing will be counted: a stage failed on them, or they came late and add nothing that counts. */
+  readonly uncounted: (trace: Counted, place: Place) => void
 }
 
 export interface ShardParts {
@@ -54,8 +56,6 @@ export interface ShardParts {
   readonly nowMs: () => number
   /** Passes spans on; without it they end here. */
   readonly forward: Forwarder | undefined
-  /** Told of each trace that is counted, with what was found, or that will never be. */
-  readonly onCounted?: (trace: Counted, result: Decomposition | undefined) => void
 }
 
 /** What the segment log needs to know of a counted trace. */
@@ -64,8 +64,8 @@ export type Counted = Pick<TraceColumns, 'traceId' | 'custody'>
 /** From spans to what is known of requests: the part of the pipeline of which there may be several, each with traces of its own. */
 export interface Shard {
   readonly take: Assembler['consume']
-  /** First half of a round: decomposes the traces whose time is up, by the log's time while it is read again. Gives their number. */
-  readonly close: (nowMs: number, logMs?: number) => number
+  /** First half of a round: decomposes the traces whose time is up. Gives their number. */
+  readonly close: (nowMs: number) => number
   /** Between two rounds: a slice of both halves, where there is no other shard. */
   readonly closeDue: (nowMs: number) => number
   /** Second half, once every shard has closed: judges what waited for its neighbours; at the end, at Infinity, all of it. */
@@ -88,8 +88,8 @@ export interface Shard {
 
 /** For reading the log again. */
 export interface ShardReplay extends Omit<Assembler['replay'], 'end'> {
-  /** Closes what was due by this moment of the log. */
-  readonly goOn: (atMs: number) => void
+  /** First half of a round by the log's time: all that was due by then. */
+  readonly close: (atMs: number) => number
   /** A slice of what is left to find; true when that was all, and the present begins. */
   readonly end: (nowMs: number) => boolean
 }
@@ -103,8 +103,8 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       forward?.uncounted(trace, false)
       next.late(trace, placeOf(turn, Part.closed))
     },
-    settled(trace) {
-      parts.onCounted?.(trace, undefined)
+    settled(trace, turn) {
+      next.uncounted(trace, placeOf(turn, Part.closed))
     },
     ...(forward !== undefined && { unplaced: forward.unplaced })
   })
@@ -119,9 +119,10 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
   let round = 0
   let closed = 0
   /** The giant that is being counted; the next one is decomposed after it. */
-  let counting: Generator<undefined, Decomposition> | undefined
+  let counting: Generator<undefined, void> | undefined
 
   const placeOf = ({ rank, order }: Turn, part: number): Place => ({ part, round, rank, order })
+  const giantPlace = (): Place => placeOf({ rank: 0, order: 0 }, Part.giant)
 
   function onClosed(trace: TraceColumns, contextRows: number, turn: Turn): void {
     closed += 1
@@ -132,12 +133,11 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     const result = guard.run('decompose', () => decompose.decompose(trace, { contextRows, detail: false }))
     if (result === undefined) {
       forward?.uncounted(trace, true)
-      parts.onCounted?.(trace, undefined)
+      next.uncounted(trace, placeOf(turn, Part.closed))
       return
     }
     if (!decompose.hold(result, contextRows, lastMs)) {
-      const counted = found(result, placeOf(turn, Part.closed))
-      parts.onCounted?.(trace, counted)
+      found(result, placeOf(turn, Part.closed))
       return
     }
     heldLine.push({ place: placeOf(turn, Part.held), spans: trace.n })
@@ -153,23 +153,21 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     waiting.add(custody.first)
   }
 
-  /** The first of a line is counted, or a stage failed on it. */
-  function onWaited(line: Counted[], result: Decomposition | undefined): void {
+  /** The first of a line was told of, or a stage failed on it. */
+  function onWaited(line: Counted[], place: Place, isTold: boolean): void {
     const trace = line.shift()
     if (trace === undefined) return
-    parts.onCounted?.(trace, result)
+    if (!isTold) next.uncounted(trace, place)
     waiting.remove(trace.custody.first)
   }
 
-  /** Gives the result back when it was counted. */
-  function found(result: Decomposition, place: Place): Decomposition | undefined {
+  function found(result: Decomposition, place: Place): void {
     const judged = parts.judge(result.requests)
     const counted = next.found(result, judged, place)
     guard.run('decompose', () => {
       decompose.learn(result, judged.bands)
     })
     passOn(result, counted)
-    return counted === undefined ? undefined : result
   }
 
   function passOn(result: Decomposition, counted: CountedRequests | undefined): void {
@@ -183,11 +181,11 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       const done = guard.run('explain', () => step.next())
       if (done?.done === false) return
       counting = undefined
-      onWaited(giantsWaiting, done?.value)
+      onWaited(giantsWaiting, giantPlace(), done !== undefined)
       return
     }
     const slice = guard.run('decompose', () => ({ result: giants.step() }))
-    if (slice === undefined) onWaited(giantsWaiting, undefined)
+    if (slice === undefined) onWaited(giantsWaiting, giantPlace(), false)
     const result = slice?.result
     if (result === undefined) return
     const { bands, mayBeKept } = parts.judge(result.requests)
@@ -197,14 +195,13 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     counting = countGiant(result, judged)
   }
 
-  function* countGiant(result: Decomposition, judged: JudgedRequests): Generator<undefined, Decomposition> {
+  function* countGiant(result: Decomposition, judged: JudgedRequests): Generator<undefined, void> {
     let counted: CountedRequests | undefined
     try {
-      counted = yield* next.foundGiant(result, judged, placeOf({ rank: 0, order: 0 }, Part.giant))
+      counted = yield* next.foundGiant(result, judged, giantPlace())
     } finally {
       passOn(result, counted)
     }
-    return result
   }
 
   const hasGiants = (): boolean => counting !== undefined || giants.waiting()
@@ -220,7 +217,8 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       const { place, spans } = heldLine.shift() as (typeof heldLine)[number]
       heldSpans -= spans
       const result = guard.run('decompose', () => decompose.take(() => ({ detail: false })))
-      onWaited(heldWaiting, result === undefined ? undefined : found(result, place))
+      if (result !== undefined) found(result, place)
+      onWaited(heldWaiting, place, result !== undefined)
       if (parts.nowMs() >= untilMs) return
     }
   }
@@ -250,10 +248,10 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
 
   return {
     take: assemble.consume,
-    close(nowMs, logMs = nowMs) {
+    close(nowMs) {
       begin(nowMs)
-      assemble.tick(logMs)
-      goOnClosing(logMs)
+      assemble.tick(nowMs)
+      goOnClosing(nowMs)
       advanceGiants()
       forward?.tick(nowMs)
       return closed
@@ -283,8 +281,12 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     replay: {
       begin: assemble.replay.begin,
       recall: assemble.replay.recall,
-      goOn(atMs) {
+      close(atMs) {
+        begin(atMs)
         while (assemble.due(atMs)) assemble.tick(atMs)
+        advanceGiants()
+        forward?.tick(atMs)
+        return closed
       },
       end(nowMs) {
         advanceGiants()

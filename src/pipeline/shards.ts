@@ -1,5 +1,6 @@
 import { type Encoding, type Refusals } from '../accept/index.ts'
 import { type CounterSample } from '../runtime/counters.ts'
+import { type LoggedRequest, type SettledTable } from '../model/logged.ts'
 import { type HeldBytes } from '../model/memory.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { type Settings } from '../settings/settings.ts'
@@ -18,6 +19,9 @@ export interface Shards {
   readonly tick: (nowMs: number) => number
   /** Between two rounds: closes what is due, so that no round has much to do at once; gives the number of traces. */
   readonly closeDue: (nowMs: number) => number
+  /** Sequence of the first request of which anything is not counted yet; Infinity when all is. */
+  readonly oldestUncounted: () => number
+  readonly replay: ShardsReplay
   /** Resolves when no round is under way. */
   readonly settled: () => Promise<void>
   /** Users' rules from now on; they are checked. */
@@ -30,6 +34,24 @@ export interface Shards {
   /** All that each other thread holds. */
   readonly threadMemory: () => readonly HeldBytes[]
   readonly counters: readonly { readonly samples: () => readonly CounterSample[] }[]
+  /** Hands on what waits for more before it goes to destinations; resolves to whether all of it was. */
+  readonly flush: () => Promise<boolean>
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => Promise<void>
+  /** Ends without that. */
+  readonly suspend: () => Promise<void>
+}
+
+/** Reads the segment log of an earlier process. From `begin` to the end time is the log's, and no tick begins a round. */
+export interface ShardsReplay {
+  /** What is settled was counted and scraped. */
+  readonly begin: (settled: SettledTable) => void
+  /** Takes spans as they were taken then. Throws what their decoder throws. */
+  readonly take: (request: Omit<LoggedRequest, 'signal'>) => void
+  /** The trace with this id was settled: what still comes of it is late. */
+  readonly recall: (traceId: Uint32Array) => void
+  /** A round at this moment of the log, in which all closes that is due. */
+  readonly goOn: (atMs: number) => Promise<void> | void
+  /** A slice of what is left to count; true when that was all, and the present begins. */
+  readonly end: (nowMs: number) => Promise<boolean> | boolean
 }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createDecoderCounters, createResources, createSpanDecoder, decoderLimits } from '../accept/index.ts'
 import { createDecomposer, readRules } from '../decompose/index.ts'
+import { openSettledTraces } from '../durability/index.ts'
 import { createPublishedBands, type JudgedRequests } from '../explain/index.ts'
 import { type Chunk, createForwarder, type Send } from '../forward/index.ts'
 import { type Decomposition } from '../model/decomposition.ts'
@@ -13,7 +14,7 @@ import { createStrings } from '../runtime/strings.ts'
 import { createWorldLock } from '../runtime/world-lock.ts'
 import { createFindingsWriter } from './findings.ts'
 import { createGuard } from './guard.ts'
-import { type FromShard, type ShardStart, type ShardState, type ToShard } from './messages.ts'
+import { type FromShard, type RoundKind, type ShardStart, type ShardState, type ToShard } from './messages.ts'
 import { bytesOfRows, viewRows } from './rows.ts'
 import { createShard, type Place } from './shard.ts'
 import { shardSettings, stringLimits } from './limits.ts'
@@ -36,10 +37,10 @@ for (const rules of laterRules) decompose.setRules(rules)
 
 const guard = createGuard(log)
 const decoderCounters = createDecoderCounters()
-const decoder = (): ReturnType<typeof createSpanDecoder> =>
-  createSpanDecoder({ ...names, limits: decoderLimits, counters: decoderCounters, wants: decompose.wants() })
+const decoder = (into = decoderCounters): ReturnType<typeof createSpanDecoder> =>
+  createSpanDecoder({ ...names, limits: decoderLimits, counters: into, wants: decompose.wants() })
 let spans = decoder()
-const findings = createFindingsWriter()
+const findings = createFindingsWriter(settings.durability.mode !== 'off')
 const forward = start.forwards ? createForwarder(settings.forward, { next: sendOn }) : undefined
 const nobodyOver = { over: new Uint8Array(64), kept: false }
 const shard = createShard(
@@ -59,7 +60,8 @@ const shard = createShard(
       yield
       return note(result, judged, place)
     },
-    late: findings.addLate
+    late: findings.addLate,
+    uncounted: findings.addUncounted
   }
 )
 const counters = [
@@ -100,11 +102,25 @@ function handle(message: ToShard): void {
       takeRows(message)
       return
     case 'close':
-      tell(message.last ? shard.closeAll(message.nowMs) : shard.close(message.nowMs))
+      tell(close[message.round](message.nowMs))
       return
     case 'judge':
-      shard.judge(message.last ? Infinity : message.nowMs)
+      judge[message.round](message.nowMs)
       tell(0)
+      return
+    case 'replay':
+      // What is read again was counted as taken by whoever took it.
+      spans = decoder(createDecoderCounters())
+      shard.replay.begin(openSettledTraces(message.settled))
+      return
+    case 'recall':
+      for (let at = 0; at < message.traceIds.length; at += 4) {
+        shard.replay.recall(message.traceIds.subarray(at, at + 4), message.nowMs)
+      }
+      return
+    case 'flush':
+      forward?.flush()
+      send({ kind: 'flushed' })
       return
     case 'rules':
       decompose.setRules(readRules(message.rules))
@@ -120,32 +136,51 @@ function handle(message: ToShard): void {
   }
 }
 
+const close: Readonly<Record<RoundKind, (nowMs: number) => number>> = {
+  usual: shard.close,
+  replay: shard.replay.close,
+  replayed: () => 0,
+  last: shard.closeAll
+}
+const judge: Readonly<Record<RoundKind, (nowMs: number) => void>> = {
+  usual: shard.judge,
+  replay: shard.judge,
+  replayed(nowMs) {
+    while (!shard.replay.end(nowMs));
+    spans = decoder()
+  },
+  last() {
+    shard.judge(Infinity)
+  }
+}
+
 /** The main thread has looked at each span already, at its age too: none is refused here. */
-function takeSpans({ bytes, length, order, spans: count, nowMs }: Extract<ToShard, { kind: 'spans' }>): void {
+function takeSpans(message: Extract<ToShard, { kind: 'spans' }>): void {
+  const { bytes, length, order, spans: count, logged, passedOn, nowMs } = message
   guard.run('decode', () => {
     const body = new Uint8Array(bytes, 0, length)
     const refused = spans.decodeProtobuf(body, NaN)
-    forward?.arrived({ body, encoding: 'protobuf', ...refused }, spans.batch)
+    if (!passedOn) forward?.arrived({ body, encoding: 'protobuf', ...refused }, spans.batch)
     spans.batch.order = new Uint32Array(order, 0, count)
-    shard.take(spans.batch, nowMs)
+    shard.take(spans.batch, nowMs, logged)
   })
   spans.batch.order = undefined
   send({ kind: 'taken', spans: count, length, buffers: [bytes, order] }, [bytes, order])
 }
 
 /** They were decoded, and what was refused of them left out, in the main thread. */
-function takeRows({ rows, request, nowMs }: Extract<ToShard, { kind: 'rows' }>): void {
+function takeRows({ rows, request, sequence, nowMs }: Extract<ToShard, { kind: 'rows' }>): void {
   const batch = viewRows(rows)
   if (request !== undefined) {
     forward?.arrived({ body: new Uint8Array(request), encoding: 'protobuf', rejected: 0, places: [] }, batch)
   }
-  shard.take(batch, nowMs)
+  shard.take(batch, nowMs, sequence)
   send({ kind: 'taken', spans: rows.n, length: bytesOfRows(rows, request), buffers: [] })
 }
 
 function tell(closed: number): void {
   const found = findings.take()
-  send({ kind: 'found', findings: found, closed, state: state() }, [
+  send({ kind: 'found', shard: start.thread - 1, findings: found, closed, state: state() }, [
     ...(found.length === 0 ? [] : [found.cells.buffer]),
     ...found.copies.map(({ buffer }) => buffer)
   ])
@@ -174,6 +209,7 @@ function state(): ShardState {
     openSpans: shard.openSpans(),
     unsentSpans: forward?.spans() ?? 0,
     openBytes: shard.openBytes(),
+    oldestUncounted: shard.oldestUncounted(),
     cpuSeconds: (user + system) / 1e6,
     memory: heldAtTimes(),
     counters: Float64Array.from(samples, ({ value }) => value)

@@ -128,7 +128,7 @@ export function loadSettings(text: string, fileName: string, env: Environment): 
   const checked = checkSettings(settingsSchema, { text, fileName, env }, checkTogether)
   return {
     insecure: checked.insecure,
-    workers: workersFrom(checked.workers, checked.durability === 'off' ? availableParallelism() : 1),
+    workers: workersFrom(checked.workers, availableParallelism()),
     memoryLimitBytes: checked.memory_limit,
     namesBytesMax: checked.names_bytes_max,
     log: checked.log,
@@ -154,20 +154,10 @@ export function loadSettings(text: string, fileName: string, env: Environment): 
 /** Of settings that must suit each other. */
 const checkTogether: CrossCheck = (written) => [...checkAddresses(written), ...checkDurability(written)]
 
-/** A folder of the log must be named, and be nobody else's; only one thread reads it again. */
+/** A folder of the log must be named, and be nobody else's. */
 const checkDurability: CrossCheck = (written) => {
   const mode = valueAt(written, ['durability'])
   if (typeof mode !== 'string' || mode === 'off') return []
-  return [...checkLogFolder(written, mode), ...checkLogReader(written, mode)]
-}
-
-function checkLogReader(written: unknown, mode: string): ReturnType<CrossCheck> {
-  const workers = valueAt(written, ['workers'])
-  if (typeof workers !== 'number' || workers <= 1) return []
-  return [{ path: ['workers'], message: `durability is ${mode}, which works with one worker only` }]
-}
-
-function checkLogFolder(written: unknown, mode: string): ReturnType<CrossCheck> {
   const path = ['segment_log', 'directory']
   const directory = valueAt(written, path)
   if (directory === undefined || directory === '') {

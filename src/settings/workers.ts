@@ -8,7 +8,7 @@ export const workersSection = z
   .union([z.literal('auto'), z.int().min(1).max(WORKERS_MAX)])
   .default('auto')
   .describe(
-    `Threads that assemble and split traces. 1: all in the main thread, which costs the least CPU. auto: 1 on up to 2 cores, else one less than there are cores, at most ${AUTO_MAX}; 1 with durability, whose log one thread reads again. Needs a restart.`
+    `Threads that assemble and split traces. 1: all in the main thread, which costs the least CPU. auto: 1 on up to 2 cores, else one less than there are cores, at most ${AUTO_MAX}. Needs a restart.`
   )
 
 /** On two cores a second thread costs a tenth more CPU and leaves none for anybody else. */

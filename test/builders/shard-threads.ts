@@ -8,6 +8,8 @@ interface AttachedWorker {
 export interface ShardThreads {
   /** Evaluates it in one of them, the oldest by default; nobody waits for it. */
   readonly evaluate: (expression: string, thread?: number) => Promise<void>
+  /** How many have begun by now. */
+  readonly begun: () => number
   readonly close: () => void
 }
 
@@ -29,6 +31,7 @@ export async function shardThreads(): Promise<ShardThreads> {
       const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: apart } })
       await session.post('NodeWorker.sendMessageToWorker', { sessionId, message })
     },
+    begun: () => attached.length,
     close() {
       session.disconnect()
     }

@@ -1,3 +1,4 @@
+import { type AcceptNext } from '../../src/accept/index.ts'
 import { entry, join, scope } from './otlp-wire.ts'
 import { bytesField, fixed64Field, numberField, textField } from './protobuf-bytes.ts'
 import { wholeNumbers } from './whole-numbers.ts'
@@ -88,4 +89,22 @@ function spanProtobuf(span: SpanJson): Uint8Array {
       fixed64Field(8, BigInt(span.endTimeUnixNano))
     ])
   )
+}
+
+/** Some requests at once, some of them twice or late. */
+export function inBunches(requests: readonly ShopRequest[], random: () => number): ShopRequest[][] {
+  const bunched: ShopRequest[][] = []
+  for (let at = 0; at < requests.length;) {
+    const count = 1 + Math.floor(random() * 6)
+    const again = random() < 0.1 && at > 40 ? [requests[at - 40] as ShopRequest] : []
+    bunched.push([...requests.slice(at, at + count), ...again])
+    at += count
+  }
+  return bunched
+}
+
+/** As JSON or protobuf. */
+export function sendShop(accept: Pick<AcceptNext, 'traces'>, request: ShopRequest, random: () => number): void {
+  if (random() < 0.2) accept.traces(Buffer.from(JSON.stringify(requestJson(request))), 'json')
+  else accept.traces(requestProtobuf(request), 'protobuf')
 }

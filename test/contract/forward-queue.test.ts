@@ -81,8 +81,9 @@ async function begin(settings: Settings, disks: Disks, clock: { nowMs: number })
     passOn: {
       atOnce: !waitsForTraces(settings.forward),
       async flush() {
-        pipeline.flush()
+        const isPassedOn = await pipeline.flush()
         await destinations.kept()
+        return isPassedOn
       }
     }
   })

@@ -2,8 +2,8 @@ import { expect, jest, test } from '@jest/globals'
 import { buildPipeline, type Pipeline } from '../../src/pipeline.ts'
 import { loadSettings } from '../../src/settings/settings.ts'
 import { createRandom } from '../builders/random.ts'
-import { requestJson, requestProtobuf, type ShopRequest, shopRequests } from '../builders/shop-requests.ts'
-import { readText } from '../builders/text-slices.ts'
+import { type Said, said } from '../builders/said.ts'
+import { inBunches, requestProtobuf, sendShop, type ShopRequest, shopRequests } from '../builders/shop-requests.ts'
 import { spanBytes, traceBody } from '../torture/senders/bodies.ts'
 
 // Starts threads, on machines that may be busy.
@@ -32,9 +32,9 @@ async function played(workers: number, seed: number, meanwhile: Meanwhile = () =
   await tick(0)
   const random = createRandom(seed)
   let turn = 0
-  for (const bodies of bunches([...shopRequests({ traces: 900, seed })], random)) {
+  for (const bodies of inBunches([...shopRequests({ traces: 900, seed })], random)) {
     meanwhile(pipeline, turn++)
-    for (const body of bodies) send(pipeline, body, random)
+    for (const body of bodies) sendShop(pipeline.accept, body, random)
     await tick(500)
   }
   for (let second = 0; second < 90; second++) {
@@ -44,56 +44,6 @@ async function played(workers: number, seed: number, meanwhile: Meanwhile = () =
   await pipeline.shutdown(nowMs)
   expect(failures).toEqual([])
   return said(pipeline)
-}
-
-/** Some requests at once, some of them twice or late. */
-function bunches(requests: readonly ShopRequest[], random: () => number): ShopRequest[][] {
-  const bunched: ShopRequest[][] = []
-  for (let at = 0; at < requests.length;) {
-    const count = 1 + Math.floor(random() * 6)
-    const again = random() < 0.1 && at > 40 ? [requests[at - 40] as ShopRequest] : []
-    bunched.push([...requests.slice(at, at + count), ...again])
-    at += count
-  }
-  return bunched
-}
-
-function send({ accept }: Pipeline, request: ShopRequest, random: () => number): void {
-  if (random() < 0.2) accept.traces(Buffer.from(JSON.stringify(requestJson(request))), 'json')
-  else accept.traces(requestProtobuf(request), 'protobuf')
-}
-
-interface Said {
-  readonly counters: Readonly<Record<string, number>>
-  readonly operations: ReturnType<Pipeline['sources']['operations']>
-  readonly [what: string]: unknown
-}
-
-function said({ sources, names }: Pipeline): Said {
-  const counted = new Map<string, number>()
-  for (const { name, labelValue, value } of sources.counters.flatMap((of) => of.samples())) {
-    if (name.startsWith('tail_shard_')) continue
-    const key = `${name} ${labelValue ?? ''}`
-    counted.set(key, (counted.get(key) ?? 0) + value)
-  }
-  const { operations } = sources.tables
-  const kept = Array.from({ length: operations.rows }, (_, row) => {
-    const [service, operation] = [operations.service[row] as number, operations.operation[row] as number]
-    const text = `${names.strings.text(service)} ${names.strings.text(operation)}`
-    return [text, sources.tables.retainedOf(service, operation)] as const
-  })
-  const ids = [...new Set(kept.flatMap(([, traces]) => traces.map(({ traceId }) => traceId)))].sort()
-  expect(ids.length).toBeGreaterThan(5)
-  return {
-    counters: Object.fromEntries(counted),
-    operations: sources.operations(),
-    blame: sources.blame(),
-    budgets: sources.budgets(),
-    boundaries: sources.boundaries(),
-    history: sources.history('gateway', 'GET /buy', { fromMs: 0, toMs: 2 * START_MS, pointsMax: 400 }),
-    kept: Object.fromEntries(kept),
-    traces: ids.map((id) => readText(sources.trace(id)))
-  }
 }
 
 // Scenario: the same bodies, protobuf and JSON, some twice and some after their trace had closed, by the same clock.

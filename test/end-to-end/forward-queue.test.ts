@@ -32,7 +32,8 @@ async function freePort(): Promise<number> {
   return port
 }
 
-const settings = (port: number, enrich: readonly string[]): SettingsFile => ({
+const settings = (port: number, workers: number, enrich: readonly string[]): SettingsFile => ({
+  workers,
   durability: 'batch',
   segment_log: { directory },
   assemble: { quiet_time: '300ms' },
@@ -102,12 +103,14 @@ async function arrived(backend: Backend, path: string): Promise<Map<string, numb
 // Scenario: destinations are down; the service is killed three times, before and after traces are counted and scraped.
 // Guarantees: every acknowledged span arrives; what was scraped and passed on before the kill arrives once.
 test.each([
-  ['enriched', ['phases', 'band']],
-  ['as they came', []]
-])('every acknowledged span reaches destinations that were down, over SIGKILLs: %s', async (_how, enrich) => {
+  ['enriched', 1, ['phases', 'band']],
+  ['as they came', 1, []],
+  ['enriched by two workers', 2, ['phases', 'band']],
+  ['as they came to two workers', 2, []]
+])('every acknowledged span reaches destinations that were down, over SIGKILLs: %s', async (_how, workers, enrich) => {
   issued = 0
   const port = await freePort()
-  const file = settings(port, enrich)
+  const file = settings(port, workers, enrich)
 
   // Counted, scraped and passed on: in the queue, and in no replay.
   let service = await startService(file)
@@ -146,4 +149,31 @@ test.each([
   }
   expect((await service.scrape()).sum('tail_forward_spans_total', { result: 'lost' })).toBe(0)
   await service.stop()
+})
+
+// Scenario: the service is stopped by SIGTERM while traces are open, and started again with another number of workers.
+// Guarantees: what was open is counted by the next process, once; what is passed on arrives once.
+test.each([
+  [1, 2],
+  [2, 1]
+])('over SIGTERM what is open is with the next process (%i workers, then %i)', async (before, after) => {
+  issued = 0
+  const backend = await httpBackend([{ status: 200 }])
+  open.push(() => backend.close())
+  const file = (workers: number): SettingsFile => ({
+    ...settings(Number(new URL(backend.endpoint).port), workers, ['band']),
+    assemble: { quiet_time: '3s' }
+  })
+  const first = await startService(file(before))
+  open.push(() => first.kill())
+  await send(first, 10)
+  expect(await first.stop()).toBe(0)
+  const second = await startService(file(after))
+  open.push(() => second.kill())
+  await send(second, 5)
+  const shown = await scrapeUntil(second, (scrape) => scrape.sum('tail_requests_total') === issued)
+  expect(shown.sum('tail_requests_total')).toBe(issued)
+  const counts = await arrived(backend, '/v1/traces')
+  expect([counts.size, Math.max(...counts.values())]).toEqual([issued, 1])
+  expect(await second.stop()).toBe(0)
 })

@@ -50,13 +50,13 @@ export interface ServedPipeline extends Reloadable {
   readonly relieve: (bytes: number, nowMs: number) => void
   /** What was forwarded is delivered, and its memory may be used again. */
   readonly reuse: (bytes: Buffer) => void
-  /** Hands to `forward` what waits for more. */
-  readonly flush: () => void
+  /** Hands to `forward` what waits for more; resolves to whether all of it was. */
+  readonly flush: () => Promise<boolean>
   /** Closes and counts every open trace. */
   readonly shutdown: (nowMs: number) => Promise<void>
   /** Ends without that: the segment log has what is open. */
-  readonly suspend: (nowMs: number) => void
-  readonly replay: ReplayTarget | undefined
+  readonly suspend: (nowMs: number) => Promise<void>
+  readonly replay: ReplayTarget
   readonly oldestUncounted: () => number
 }
 
@@ -65,6 +65,7 @@ export interface PipelineTools {
   readonly nowMs: () => number
   readonly seed: number
   readonly counted: (trace: CountedTrace, shownMs: number) => void
+  readonly readAgain: Durability['readAgain'] | undefined
   readonly forward: ForwarderTools['next']
 }
 
@@ -127,6 +128,7 @@ export function createService(
     nowMs,
     seed,
     counted: durability.counted,
+    readAgain: settings.durability.mode === 'off' ? undefined : durability.readAgain,
     forward: destinations.offer
   })
   const saved = savedState(settings, { log, nowMs, version: options.version }, pipeline.state)
@@ -189,9 +191,10 @@ export function createService(
   )
   traceScrapes(exposer.app, () => telemetry)
 
-  async function flush(): Promise<void> {
-    pipeline.flush()
+  async function flush(): Promise<boolean> {
+    const isPassedOn = await pipeline.flush()
     await destinations.kept()
+    return isPassedOn
   }
 
   function tick(): number {
@@ -260,7 +263,7 @@ export function createService(
       await acceptor.close(settings.shutdown.drainTimeoutMs)
       clearInterval(timer)
       memory.stop()
-      if (durability.holds()) pipeline.suspend(nowMs())
+      if (durability.holds()) await pipeline.suspend(nowMs())
       else await pipeline.shutdown(nowMs())
       await destinations.close(settings.forward.drainTimeoutMs)
       await saved?.close()

@@ -364,6 +364,37 @@ test('held until memory, nothing closes by time', () => {
   expect(assembler.openTraces()).toBe(0)
 })
 
+test('of requests that share a batch each trace knows the first and the last with a span of it', () => {
+  const custodies = new Map<number, object>()
+  const assembler = createAssembler(
+    settingsOf(),
+    { resources: resourcesOf(8), seed: 1 },
+    {
+      closed({ traceId, custody }) {
+        custodies.set(traceId[3] as number, { ...custody })
+      },
+      late: () => undefined
+    }
+  )
+  const spans = [
+    { trace: 1, id: 1 },
+    { trace: 2, id: 1 },
+    { trace: 2, id: 2 },
+    { trace: 1, id: 2 },
+    { trace: 3, id: 1 }
+  ]
+  assembler.consume(batchOf(spans), 0, { ends: [2, 3, 5], sequences: [7, 8, 12] })
+  expect(assembler.oldestOpen()).toBe(7)
+  assembler.shutdown(0)
+  expect(custodies).toEqual(
+    new Map([
+      [1, { first: 7, last: 12, parts: 1 }],
+      [2, { first: 7, last: 8, parts: 1 }],
+      [3, { first: 12, last: 12, parts: 1 }]
+    ])
+  )
+})
+
 test('what waiting spans refer to is marked, and nothing else', () => {
   const { assembler } = tellStory()
   const span = {

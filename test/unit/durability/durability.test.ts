@@ -29,7 +29,7 @@ async function begin(
     onError?: 'refuse'
     dies?: true
     busy?: true
-    passOn?: () => Promise<void>
+    passOn?: () => Promise<boolean>
     oldestUncounted?: number
   } = {}
 ): Promise<Life> {
@@ -59,8 +59,8 @@ async function begin(
     oldestUncounted: () => options.oldestUncounted ?? Infinity,
     passOn: options.passOn && { atOnce: true, flush: options.passOn },
     replay: {
-      begin(settledThrough) {
-        through = settledThrough
+      begin(settled) {
+        through = settled.through
         isReading = true
       },
       take({ body, sequence, passedOn: isPassedOn }: LoggedRequest) {
@@ -121,7 +121,7 @@ test('what was counted and scraped is not given again; counted alone is, and so 
   expect((await begin(disk.killed())).replayed).toEqual(['c', 'd', 'a late'])
 })
 
-test.each([undefined, () => Promise.resolve()])(
+test.each([undefined, () => Promise.resolve(true)])(
   'neither ticks nor scrapes settle what an earlier process left before it is read',
   async (passOn) => {
     const forwarding = passOn && { passOn }
@@ -140,7 +140,7 @@ test.each([undefined, () => Promise.resolve()])(
 
 test('what was scraped is given again until it is passed on, and what is passed on as it arrives is said to be', async () => {
   const disk = createDisk()
-  const passed = Promise.withResolvers<undefined>()
+  const passed = Promise.withResolvers<boolean>()
   const before = await begin(disk, { passOn: () => passed.promise, oldestUncounted: 1 })
   before.durability.counted(counted('a', await take(before, 'a')), 0)
   before.durability.scrape(false)()
@@ -149,7 +149,7 @@ test('what was scraped is given again until it is passed on, and what is passed 
   const early = await begin(disk.killed())
   expect(early.replayed).toEqual(['a', 'b'])
   expect(early.passedOn).toEqual([])
-  passed.resolve(undefined)
+  passed.resolve(true)
   await settle()
   const late = await begin(disk.killed())
   expect(late.replayed).toEqual(['b'])

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { createSettledTraces } from '../../../src/durability/settled-traces.ts'
+import { createSettledTraces, openSettledTraces } from '../../../src/durability/settled-traces.ts'
 
 const id = (value: number): Uint32Array => Uint32Array.of(1, 2, 3, value)
 
@@ -26,4 +26,12 @@ test('a hundred thousand traces are all found; one over the limit finds no place
   expect(settled.add(id(100_000), 1, 1)).toBe(false)
   expect(settled.add(id(7), 8, 1)).toBe(true)
   for (const i of [0, 8, 65_537, 99_999]) expect(settled.through(id(i), 0)).toBe(i)
+})
+
+test('another thread finds what was said, once all of it was', () => {
+  const settled = createSettledTraces(10_000)
+  for (let i = 0; i < 2_000; i++) settled.add(id(i), i, 1)
+  const through = openSettledTraces(settled.shared())
+  for (const i of [0, 1_999]) expect(through(id(i), 0)).toBe(i)
+  expect(through(id(2_000), 0)).toBe(-1)
 })

@@ -4,9 +4,18 @@ import { type FoundMessage } from '../../../src/pipeline/shard-thread.ts'
 
 const found = (closed: number): FoundMessage => ({
   kind: 'found',
+  shard: 0,
   findings: { cells: new Float64Array(0), length: 0, copies: [] },
   closed,
-  state: { openSpans: 0, unsentSpans: 0, openBytes: 0, cpuSeconds: 0, memory: {}, counters: new Float64Array(0) }
+  state: {
+    openSpans: 0,
+    unsentSpans: 0,
+    openBytes: 0,
+    oldestUncounted: Infinity,
+    cpuSeconds: 0,
+    memory: {},
+    counters: new Float64Array(0)
+  }
 })
 
 /** Two shards that answer when told, and what the rounds did. */
@@ -108,7 +117,7 @@ test('at the end nobody waits for longer than those who stop the process do', as
   jest.useFakeTimers()
   try {
     const { rounds, since } = rig()
-    rounds.start(5, true)
+    rounds.start(5, 'last')
     const settled = rounds.settled()
     rounds.answered(0, found(1))
     jest.advanceTimersByTime(8_000)

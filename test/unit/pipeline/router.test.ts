@@ -89,3 +89,41 @@ test('a body is taken whole or not at all: one shard without room refuses it', (
   expect(taken).toBeGreaterThan(10)
   expect(sent).toBe(taken)
 })
+
+test('of each span it is known which request of the log it came with, whichever way it went', () => {
+  const random = seeded(7)
+  const idsOf = ({ spanId }: SpanBatch, from: number, to: number): string[] =>
+    Array.from({ length: to - from }, (_, i) => `${spanId[2 * (from + i)]}:${spanId[2 * (from + i) + 1]}`)
+  const expected = new Map<number, string[]>()
+  const arrived = new Map<number, string[]>()
+  const note = (sequence: number, ids: readonly string[]): void => {
+    arrived.set(sequence, [...(arrived.get(sequence) ?? []), ...ids])
+  }
+  const decoder = createDecoder()
+  const router = createRouter(options, {
+    spans(_shard, { bytes, length }, logged) {
+      decoder.decodeProtobuf(bytes.subarray(0, length), NaN)
+      let from = 0
+      for (const [i, end] of (logged?.ends ?? []).entries()) {
+        note(logged?.sequences[i] as number, idsOf(decoder.batch, from, end))
+        from = end
+      }
+      expect(from).toBe(decoder.batch.n)
+    },
+    rows(_shard, packed, _request, sequence) {
+      note(sequence, idsOf(viewRows(packed), 0, packed.n))
+    },
+    admit: () => undefined
+  })
+  for (let sequence = 1; sequence <= 300; sequence++) {
+    const bytes = encodeTraces(randomTraces(random))
+    const own = createDecoder()
+    own.decodeProtobuf(bytes, NaN)
+    if (own.batch.n > 0) expected.set(sequence, idsOf(own.batch, 0, own.batch.n).sort())
+    if (!router.takeBytes(bytes, NaN, sequence)) router.takeRows(own.batch, undefined, sequence)
+    if (random() < 0.05) router.flush()
+  }
+  router.flush()
+  for (const ids of arrived.values()) ids.sort()
+  expect(new Map([...arrived].sort(([a], [b]) => a - b))).toEqual(expected)
+})

@@ -29,12 +29,13 @@ test('a thread that ends is started again, and what was on its way to it is lost
     onTaken: () => undefined,
     onFound: () => undefined,
     onMarked: () => undefined,
+    onStarted: () => undefined,
     onForward: () => undefined,
     onEnded: (ended) => events.emit('ended', ended)
   })
   const first = once(events, 'ended')
   const message = { kind: 'spans', bytes: new ArrayBuffer(8), length: 8, order: new ArrayBuffer(12), spans: 3 } as const
-  thread.load({ ...message, nowMs: 0 }, { spans: 3, length: 8 })
+  thread.load({ ...message, logged: undefined, passedOn: false, nowMs: 0 }, { spans: 3, length: 8 })
   expect(thread.queuedBytes()).toBe(8)
   expect(await first).toEqual([{ why: 'failed', lostSpans: 3, unsentSpans: 3 }])
   expect(thread.queuedBytes()).toBe(0)

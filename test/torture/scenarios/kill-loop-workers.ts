@@ -1,0 +1,3 @@
+import { killLoop } from '../kill-loop.ts'
+
+export const scenario = killLoop('kill -9 loop, two workers', 2)
