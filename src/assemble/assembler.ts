@@ -44,6 +44,8 @@ export interface Assembler extends Stage {
   /** Closes a giant, then the traces that were quiet for longest, until this many bytes are free for others, a slice at a time. */
   readonly relieve: (bytesToFree: number, nowMs: number) => void
   readonly openSpans: () => number
+  /** Bytes that open traces hold. */
+  readonly openBytes: () => number
   readonly openTraces: () => number
   readonly counters: Counters<typeof assembleCounters>
 }
@@ -162,9 +164,10 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
     return trace !== 0 && traceBytes(open, trace) > bytes * GIANT_SHARE ? trace : 0
   }
 
+  const waitingBytes = (): number => usedBytes(slab.spans) + usedBytes(slab.evidence)
+
   function memory(): Readonly<Record<string, number>> {
     const traces = usedBytes(open.rows)
-    const waiting = usedBytes(slab.spans) + usedBytes(slab.evidence)
     const allocated = allocatedBytes(slab.spans) + allocatedBytes(slab.evidence) + allocatedBytes(open.rows)
     return {
       spans: usedBytes(slab.spans),
@@ -174,7 +177,7 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       learned_roots: learned.bytes(),
       scratch: closing.bytes() - closing.untouchedBytes(),
       untouched: closing.untouchedBytes(),
-      reserve: allocated - waiting - traces
+      reserve: allocated - waitingBytes() - traces
     }
   }
 
@@ -219,6 +222,7 @@ export function createAssembler(settings: AssembleSettings, tools: AssembleTools
       }
     },
     openSpans: () => slab.spans.used,
+    openBytes: () => waitingBytes() + usedBytes(open.rows) + indexBytes(open.index),
     openTraces: () => open.rows.used,
     mark(marks) {
       markSlab(slab, marks)

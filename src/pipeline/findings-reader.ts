@@ -9,9 +9,19 @@ import {
 import { PATTERNS } from '../model/patterns.ts'
 import { PHASE_SLOTS } from '../model/phases.ts'
 import { CloseReason, type Custody, type TraceColumns } from '../model/spans.ts'
-import { viewTrace } from '../model/trace-copy.ts'
+import { type TraceCopy, viewTrace } from '../model/trace-copy.ts'
 import { type JudgedRequests } from '../explain/index.ts'
-import { ASKED_CELLS, eachRequestColumn, FindingCell, FINDING_HEAD, type Findings, readCustody } from './findings.ts'
+import {
+  ASKED_CELLS,
+  FACT_MASK,
+  FactShift,
+  FindingCell,
+  FINDING_HEAD,
+  type Findings,
+  readCustody,
+  REQUEST_CELLS,
+  RequestCell
+} from './findings.ts'
 import { type Counted } from './shard.ts'
 
 /** A record as the shard had it, as far as it is to be counted. Reused: read it before the next one. */
@@ -30,6 +40,8 @@ export interface FindingsReader {
   readonly custodyOf: (findings: Findings, at: number) => Custody
 }
 
+const PHASES_PRESENT = 2 ** PHASE_SLOTS - 1
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 export function createFindingsReader(logged: boolean): FindingsReader {
@@ -46,13 +58,27 @@ export function createFindingsReader(logged: boolean): FindingsReader {
   let top = 0
 
   function column(to: Float64Array | Uint32Array | Uint8Array, count: number): void {
-    for (let i = 0; i < count; i++) to[i] = cells[top++] as number
+    const from = cells
+    const at = top
+    for (let i = 0; i < count; i++) to[i] = from[at + i] as number
+    top = at + count
   }
 
-  function sparse(to: Float64Array, first: number): void {
-    for (let which = cells[top++] as number; which !== 0; which &= which - 1) {
-      to[first + 31 - Math.clz32(which & -which)] = cells[top++] as number
-    }
+  /** The values that follow, to where the bits of `which` say. */
+  function sparse(to: Float64Array, first: number, which: number): void {
+    const from = cells
+    let at = top
+    for (let left = which; left !== 0; left &= left - 1)
+      to[first + 31 - Math.clz32(left & -left)] = from[at++] as number
+    top = at
+  }
+
+  function readFacts(i: number, facts: number): void {
+    requests.class[i] = (facts >>> FactShift.class) & FACT_MASK
+    requests.outcome[i] = (facts >>> FactShift.outcome) & FACT_MASK
+    requests.sampling[i] = (facts >>> FactShift.sampling) & FACT_MASK
+    judged.bands[i] = (facts >>> FactShift.band) & FACT_MASK
+    requests.partial[i] = (facts >>> FactShift.partial) & FACT_MASK
   }
 
   function readRequests(n: number): void {
@@ -61,13 +87,22 @@ export function createFindingsReader(logged: boolean): FindingsReader {
       judged.bands = new Uint8Array(2 * n)
     }
     requests.n = n
-    column(requests.span, n)
-    eachRequestColumn(requests, judged.bands, column)
     requests.phaseNs.fill(0, 0, n * PHASE_SLOTS)
     requests.patternNs.fill(0, 0, n * PATTERNS)
+    const from = cells
     for (let i = 0; i < n; i++) {
-      sparse(requests.phaseNs, i * PHASE_SLOTS)
-      sparse(requests.patternNs, i * PATTERNS)
+      const at = top
+      requests.span[i] = from[at + RequestCell.span] as number
+      requests.service[i] = from[at + RequestCell.service] as number
+      requests.operation[i] = from[at + RequestCell.operation] as number
+      readFacts(i, from[at + RequestCell.facts] as number)
+      requests.durationNs[i] = from[at + RequestCell.durationNs] as number
+      requests.leadNs[i] = from[at + RequestCell.leadNs] as number
+      requests.weight[i] = from[at + RequestCell.weight] as number
+      top = at + REQUEST_CELLS
+      const present = from[at + RequestCell.present] as number
+      sparse(requests.phaseNs, i * PHASE_SLOTS, present & PHASES_PRESENT)
+      sparse(requests.patternNs, i * PATTERNS, present >>> PHASE_SLOTS)
     }
   }
 
@@ -148,8 +183,9 @@ export function createFindingsReader(logged: boolean): FindingsReader {
       readBlame(cells[at + FindingCell.blame] as number)
       askedAt = top
       asked = cells[at + FindingCell.asked] as number
-      const copy = findings.copies[cells[at + FindingCell.copy] as number]
-      result.trace = copy === undefined ? nameResources() : viewTrace(copy)
+      const copy = cells[at + FindingCell.copy] as number
+      // An array asked for what is at -1 looks for a property of that name.
+      result.trace = copy < 0 ? nameResources() : viewTrace(findings.copies[copy] as TraceCopy)
       readCounted(findings, at, noTrace)
       result.rootRequest = cells[at + FindingCell.rootRequest] as number
       judged.mayBeKept = cells[at + FindingCell.mayBeKept] === 1

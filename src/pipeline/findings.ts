@@ -50,32 +50,29 @@ export function readCustody(cells: Float64Array, end: number, traceId: Uint32Arr
   custody.parts = cells[at + 6] as number
 }
 
-type Column = Float64Array | Uint32Array | Uint8Array
-
-/** What a record says of requests behind their spans, in its order; whoever writes and whoever reads goes through it. */
-export function eachRequestColumn(
-  requests: RequestColumns,
-  bands: Uint8Array,
-  visit: (column: Column, n: number) => void
-): void {
-  const { n } = requests
-  visit(requests.service, n)
-  visit(requests.operation, n)
-  visit(requests.class, n)
-  visit(requests.outcome, n)
-  visit(requests.durationNs, n)
-  visit(requests.leadNs, n)
-  visit(requests.partial, n)
-  visit(requests.weight, n)
-  visit(requests.sampling, n)
-  visit(bands, n)
-}
-
 /**
- * Cells of a request, crossing, row of blame, and of what a request lacked; of each all rows of the first column come first. Of a
- * request's phases and patterns nearly all are 0: those that are not follow each other, and two cells say which they are.
+ * Cells of a request. Of its phases and patterns nearly all are 0: bits say which of at most 32 are not, and those follow, first
+ * the phases. Requests are many and a trace has few, so they are written row by row and not through a loop for each column.
  */
-const REQUEST_CELLS_MAX = 13 + PHASE_SLOTS + PATTERNS
+export const RequestCell = {
+  span: 0,
+  service: 1,
+  operation: 2,
+  /** Choices from closed lists; see FactShift. */
+  facts: 3,
+  durationNs: 4,
+  leadNs: 5,
+  weight: 6,
+  /** Of the phases, from PHASE_SLOTS on of the patterns. */
+  present: 7
+} as const
+export const REQUEST_CELLS = 8
+/** Where each of the facts has its bits. */
+export const FactShift = { class: 0, outcome: 4, sampling: 8, band: 12, partial: 16 } as const
+export const FACT_MASK = 0xf
+const REQUEST_CELLS_MAX = REQUEST_CELLS + PHASE_SLOTS + PATTERNS
+
+/** Cells of a crossing, row of blame, and of what a request lacked; of each all rows of the first column come first. */
 export const CROSSING_CELLS = 3 + BOUNDARY_COMPONENTS
 export const BLAME_CELLS = 4
 export const ASKED_CELLS = 2 + ADVICES
@@ -111,20 +108,25 @@ export function createFindingsWriter(logged: boolean): FindingsWriter {
   }
 
   function column(from: ArrayLike<number>, count: number): void {
-    for (let i = 0; i < count; i++) cells[top++] = from[i] as number
+    const to = cells
+    const at = top
+    for (let i = 0; i < count; i++) to[at + i] = from[i] as number
+    top = at + count
   }
 
-  /** A cell whose bits say which of at most 32 are not 0, then those. */
-  function sparse(from: Float64Array, first: number, count: number): void {
-    const at = top++
+  /** Puts those that are not 0, and gives which they are as bits. */
+  function sparse(from: Float64Array, first: number, count: number): number {
+    const to = cells
+    let at = top
     let which = 0
     for (let i = 0; i < count; i++) {
       const value = from[first + i] as number
       if (value === 0) continue
       which |= 1 << i
-      cells[top++] = value
+      to[at++] = value
     }
-    cells[at] = which
+    top = at
+    return which
   }
 
   function head(kind: number, { part, round, rank, order }: Place): number {
@@ -145,12 +147,19 @@ export function createFindingsWriter(logged: boolean): FindingsWriter {
 
   /** Without the trace, its spans are named by their resources, which is all that counting asks of them. */
   function addRequests({ requests, trace }: Decomposition, bands: Uint8Array, whole: boolean): void {
-    const { n } = requests
-    for (let i = 0; i < n; i++) put(spanOrResource(trace, requests.span[i] as number, whole))
-    eachRequestColumn(requests, bands, column)
-    for (let i = 0; i < n; i++) {
-      sparse(requests.phaseNs, i * PHASE_SLOTS, PHASE_SLOTS)
-      sparse(requests.patternNs, i * PATTERNS, PATTERNS)
+    const to = cells
+    for (let i = 0; i < requests.n; i++) {
+      const at = top
+      to[at + RequestCell.span] = spanOrResource(trace, requests.span[i] as number, whole)
+      to[at + RequestCell.service] = requests.service[i] as number
+      to[at + RequestCell.operation] = requests.operation[i] as number
+      to[at + RequestCell.facts] = factsOf(requests, i, bands)
+      to[at + RequestCell.durationNs] = requests.durationNs[i] as number
+      to[at + RequestCell.leadNs] = requests.leadNs[i] as number
+      to[at + RequestCell.weight] = requests.weight[i] as number
+      top = at + REQUEST_CELLS
+      const phases = sparse(requests.phaseNs, i * PHASE_SLOTS, PHASE_SLOTS)
+      to[at + RequestCell.present] = phases | (sparse(requests.patternNs, i * PATTERNS, PATTERNS) << PHASE_SLOTS)
     }
   }
 
@@ -240,6 +249,16 @@ export function createFindingsWriter(logged: boolean): FindingsWriter {
       return taken
     }
   }
+}
+
+function factsOf(requests: RequestColumns, i: number, bands: Uint8Array): number {
+  return (
+    ((requests.class[i] as number) << FactShift.class) |
+    ((requests.outcome[i] as number) << FactShift.outcome) |
+    ((requests.sampling[i] as number) << FactShift.sampling) |
+    ((bands[i] as number) << FactShift.band) |
+    ((requests.partial[i] as number) << FactShift.partial)
+  )
 }
 
 function spanOrResource(trace: TraceColumns, span: number, whole: boolean): number {

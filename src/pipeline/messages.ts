@@ -61,21 +61,27 @@ export type ToShard =
   /** Four words of each trace that was settled by this moment of the log. */
   | { readonly kind: 'recall'; readonly traceIds: Uint32Array; readonly nowMs: number }
 
+/** What a shard has taken since it last said so. */
+export interface Taken {
+  readonly spans: number
+  readonly length: number
+  /** What it came in, to be used again. */
+  readonly buffers: readonly { readonly bytes: ArrayBuffer; readonly order: ArrayBuffer }[]
+}
+
 /** From a shard. */
 export type FromShard =
   | { readonly kind: 'started'; readonly memory: HeldBytes; readonly counters: readonly CounterSample[] }
-  | {
-      readonly kind: 'taken'
-      readonly spans: number
-      readonly length: number
-      readonly buffers: readonly ArrayBuffer[]
-    }
+  | { readonly kind: 'taken'; readonly taken: Taken }
   | {
       readonly kind: 'found'
       /** 0 to `shards` - 1. */
       readonly shard: number
       readonly findings: Findings
       readonly closed: number
+      /** Something waits to be judged. */
+      readonly due: boolean
+      readonly taken: Taken
       readonly state: ShardState
     }
   | { readonly kind: 'marked' }

@@ -30,6 +30,7 @@ export interface RoundsNext {
  * Rounds of all shards, so that what they find is the same as if one had found it:
  *
  *   idle --tick--> close --all have answered, or time is up--> judge --the same--> idle
+ *                      `--the same, and nothing waits to be judged--^
  *
  * What was found in a phase is counted at its end. A shard that is behind takes no part until it has answered:
  *
@@ -90,8 +91,10 @@ export function createRounds(shards: number, next: RoundsNext): Rounds {
     next.count(counted)
     if (phase === 'close') {
       closed = counted.reduce((sum, one) => sum + one.closed, 0)
-      ask('judge')
-      return
+      if (kind !== 'usual' || counted.some(({ due }) => due)) {
+        ask('judge')
+        return
+      }
     }
     phase = 'idle'
     next.over(nowMs)

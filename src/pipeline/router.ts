@@ -15,11 +15,11 @@ import { freeMemory } from '../runtime/free-memory.ts'
 import { packRows, type PackedRows } from './rows.ts'
 
 /** Few, large messages: a message costs as much as copying 50 KiB. */
-const CARGO_BYTES = 256 * 1024
+const CARGO_BYTES = 1024 ** 2
 /** No span is shorter: its ids and times alone are more. */
 const SPAN_BYTES_MIN = 40
 /** Empty buffers kept for each shard. */
-const SPARE_PER_SHARD = 8
+const SPARE_PER_SHARD = 4
 
 /** Shares spans out to shards by their trace. */
 export interface Router {

@@ -9,6 +9,7 @@ import {
   type RoundKind,
   type ShardStart,
   type ShardState,
+  type Taken,
   type ToShard
 } from './messages.ts'
 
@@ -27,7 +28,7 @@ export interface ShardThreadOptions {
   /** Beyond it the thread is ended. */
   readonly heapMib: number
   readonly log: { readonly error: (fields: object, message: string) => void }
-  readonly onTaken: (length: number, buffers: readonly ArrayBuffer[]) => void
+  readonly onTaken: (taken: Taken) => void
   readonly onFound: (found: FoundMessage) => void
   readonly onMarked: () => void
   /** The first thread, or another one, is up. */
@@ -154,12 +155,10 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
         options.onStarted()
         return
       case 'taken':
-        queuedBytes -= message.length
-        queuedSpans -= message.spans
-        takenSpans += message.spans
-        options.onTaken(message.length, message.buffers)
+        onTaken(message.taken)
         return
       case 'found':
+        onTaken(message.taken)
         if (message.state.memory !== undefined) memory = message.state.memory
         state = message.state
         takenSpans = 0
@@ -174,6 +173,13 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
       case 'forward':
         options.onForward(message.send, { bytes: Buffer.from(message.bytes, 0, message.length), spans: message.spans })
     }
+  }
+
+  function onTaken(taken: Taken): void {
+    queuedBytes -= taken.length
+    queuedSpans -= taken.spans
+    takenSpans += taken.spans
+    options.onTaken(taken)
   }
 
   function onExit(): void {

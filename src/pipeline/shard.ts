@@ -241,11 +241,6 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     if (isLast) forward?.shutdown()
   }
 
-  const openBytes = (): number => {
-    const { spans = 0, evidence = 0, traces = 0 } = assemble.memory()
-    return spans + evidence + traces
-  }
-
   return {
     take: assemble.consume,
     close(nowMs) {
@@ -272,10 +267,10 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     relieve(bytesToFree, nowMs) {
       // Spans that go on as they came lose less than traces that close early.
       const bytes = bytesToFree - (forward?.relieve(bytesToFree) ?? 0)
-      if (bytes > 0) assemble.relieve(Math.min(bytes, openBytes()), nowMs)
-      return Math.max(0, bytes - openBytes())
+      if (bytes > 0) assemble.relieve(Math.min(bytes, assemble.openBytes()), nowMs)
+      return Math.max(0, bytes - assemble.openBytes())
     },
-    openBytes,
+    openBytes: assemble.openBytes,
     openSpans: () => assemble.openSpans() + giants.spans() + heldSpans,
     oldestUncounted: () => Math.min(assemble.oldestOpen(), waiting.value()),
     replay: {

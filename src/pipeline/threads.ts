@@ -21,7 +21,7 @@ import { type Shards, type ShardsReplay } from './shards.ts'
 import { createThreadsReplay, type Load, loadOfCargo, loadOfRows } from './threads-replay.ts'
 
 /** Spans that have come do not wait longer than this for their shard. */
-const FLUSH_MS = 5
+const FLUSH_MS = 10
 /** Bytes on their way to one shard; beyond it senders are told to come back. */
 const CREDIT_BYTES = 16 * 1024 ** 2
 /** How long a change of what all see may hold up this thread. */
@@ -162,9 +162,9 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
       }),
       heapMib: shardHeapMib(settings),
       log: parts.log,
-      onTaken(length, [bytes, order]) {
+      onTaken({ length, buffers }) {
         counters.taken(shard, length)
-        if (bytes !== undefined && order !== undefined) router.giveBack(bytes, order)
+        for (const { bytes, order } of buffers) router.giveBack(bytes, order)
       },
       onFound(found) {
         counters.cpu(shard, threadOf(shard).cpuSeconds())

@@ -14,7 +14,14 @@ import { createStrings } from '../runtime/strings.ts'
 import { createWorldLock } from '../runtime/world-lock.ts'
 import { createFindingsWriter } from './findings.ts'
 import { createGuard } from './guard.ts'
-import { type FromShard, type RoundKind, type ShardStart, type ShardState, type ToShard } from './messages.ts'
+import {
+  type FromShard,
+  type RoundKind,
+  type ShardStart,
+  type ShardState,
+  type Taken,
+  type ToShard
+} from './messages.ts'
 import { bytesOfRows, viewRows } from './rows.ts'
 import { createShard, type Place } from './shard.ts'
 import { shardSettings, stringLimits } from './limits.ts'
@@ -43,6 +50,10 @@ let spans = decoder()
 const findings = createFindingsWriter(settings.durability.mode !== 'off')
 const forward = start.forwards ? createForwarder(settings.forward, { next: sendOn }) : undefined
 const nobodyOver = { over: new Uint8Array(64), kept: false }
+/** Said with the answer to a phase, and before that only once it is so much: a message costs as much as taking a hundred spans. */
+const TAKEN_BYTES = 4 * 1024 ** 2
+const nothingTaken = () => ({ spans: 0, length: 0, buffers: [] as { bytes: ArrayBuffer; order: ArrayBuffer }[] })
+let taken = nothingTaken()
 const shard = createShard(
   settings,
   {
@@ -102,11 +113,11 @@ function handle(message: ToShard): void {
       takeRows(message)
       return
     case 'close':
-      tell(close[message.round](message.nowMs))
+      tell(close[message.round](message.nowMs), message.nowMs)
       return
     case 'judge':
       judge[message.round](message.nowMs)
-      tell(0)
+      tell(0, message.nowMs)
       return
     case 'replay':
       // What is read again was counted as taken by whoever took it.
@@ -165,7 +176,8 @@ function takeSpans(message: Extract<ToShard, { kind: 'spans' }>): void {
     shard.take(spans.batch, nowMs, logged)
   })
   spans.batch.order = undefined
-  send({ kind: 'taken', spans: count, length, buffers: [bytes, order] }, [bytes, order])
+  taken.buffers.push({ bytes, order })
+  took(count, length)
 }
 
 /** They were decoded, and what was refused of them left out, in the main thread. */
@@ -175,14 +187,33 @@ function takeRows({ rows, request, sequence, nowMs }: Extract<ToShard, { kind: '
     forward?.arrived({ body: new Uint8Array(request), encoding: 'protobuf', rejected: 0, places: [] }, batch)
   }
   shard.take(batch, nowMs, sequence)
-  send({ kind: 'taken', spans: rows.n, length: bytesOfRows(rows, request), buffers: [] })
+  took(rows.n, bytesOfRows(rows, request))
 }
 
-function tell(closed: number): void {
+function took(count: number, length: number): void {
+  taken.spans += count
+  taken.length += length
+  if (taken.length < TAKEN_BYTES) return
+  const told = takenSoFar()
+  send({ kind: 'taken', taken: told }, buffersOf(told))
+}
+
+function takenSoFar(): Taken {
+  const so = taken
+  taken = nothingTaken()
+  return so
+}
+
+const buffersOf = ({ buffers }: Taken): ArrayBuffer[] => buffers.flatMap(({ bytes, order }) => [bytes, order])
+
+function tell(closed: number, nowMs: number): void {
   const found = findings.take()
-  send({ kind: 'found', shard: start.thread - 1, findings: found, closed, state: state() }, [
+  const told = takenSoFar()
+  const due = decompose.due(nowMs)
+  send({ kind: 'found', shard: start.thread - 1, findings: found, closed, due, taken: told, state: state() }, [
     ...(found.length === 0 ? [] : [found.cells.buffer]),
-    ...found.copies.map(({ buffer }) => buffer)
+    ...found.copies.map(({ buffer }) => buffer),
+    ...buffersOf(told)
   ])
 }
 
@@ -202,9 +233,18 @@ function heldNow(): HeldBytes {
   return heldByThread<MemoryPart>({ ...shard.memory(), held, decoder: spans.memory() })
 }
 
+function counted(): Float64Array {
+  const all = new Float64Array(counters.reduce((sum, { values }) => sum + values.length, 0))
+  let top = 0
+  for (const { values } of counters) {
+    all.set(values, top)
+    top += values.length
+  }
+  return all
+}
+
 function state(): ShardState {
   const { user, system } = process.threadCpuUsage()
-  const samples = counters.flatMap((stage) => stage.samples())
   return {
     openSpans: shard.openSpans(),
     unsentSpans: forward?.spans() ?? 0,
@@ -212,7 +252,7 @@ function state(): ShardState {
     oldestUncounted: shard.oldestUncounted(),
     cpuSeconds: (user + system) / 1e6,
     memory: heldAtTimes(),
-    counters: Float64Array.from(samples, ({ value }) => value)
+    counters: counted()
   }
 }
 

@@ -20,22 +20,28 @@ export interface Counters<T extends CounterTable = CounterTable> {
   readonly get: (name: keyof T & string, value?: number) => number
   /** Every sample, zeros included, so that a series never appears from nowhere. */
   readonly samples: () => CounterSample[]
+  /** What they stand at now, in the order of the samples. */
+  readonly values: Float64Array
 }
 
 /** Counters of one stage, declared in the table beside it. */
 export function createCounters<T extends CounterTable>(table: T): Counters<T> {
+  const cellsOf = ({ values }: CounterSpec): number => values?.length ?? 1
+  const values = new Float64Array(Object.values(table).reduce((sum, spec) => sum + cellsOf(spec), 0))
   const cells = new Map<string, Float64Array>()
-  for (const [name, spec] of Object.entries(table)) cells.set(name, new Float64Array(spec.values?.length ?? 1))
+  let top = 0
+  for (const [name, spec] of Object.entries(table)) cells.set(name, values.subarray(top, (top += cellsOf(spec))))
   const cell = (name: string): Float64Array => {
     const found = cells.get(name)
     if (found === undefined) throw new Error(`no counter ${name}`)
     return found
   }
   return {
+    values,
     add(name, by = 1, value = 0) {
-      const values = cell(name)
-      if (value >= values.length) throw new Error(`counter ${name} has no label value ${value}`)
-      values[value] = (values[value] ?? 0) + by
+      const of = cell(name)
+      if (value >= of.length) throw new Error(`counter ${name} has no label value ${value}`)
+      of[value] = (of[value] ?? 0) + by
     },
     get: (name, value = 0) => cell(name)[value] ?? 0,
     samples() {

@@ -17,7 +17,8 @@ const state = {
   counters: new Float64Array(0)
 }
 const findings = { cells: new Float64Array(0), length: 0, copies: [] }
-const found: FoundMessage = { kind: 'found', shard: SHARD, findings, closed: 0, state }
+const taken = { spans: 0, length: 0, buffers: [] }
+const found: FoundMessage = { kind: 'found', shard: SHARD, findings, closed: 0, due: false, taken, state }
 
 /** A shard whose thread has ended, holding 5 spans, when everything before request 7 was counted; and a log of one moment, which has all of it or not. */
 function rig(isWhole = true) {

@@ -2,11 +2,13 @@ import { expect, jest, test } from '@jest/globals'
 import { createRounds } from '../../../src/pipeline/rounds.ts'
 import { type FoundMessage } from '../../../src/pipeline/shard-thread.ts'
 
-const found = (closed: number): FoundMessage => ({
+const found = (closed: number, due = true): FoundMessage => ({
   kind: 'found',
   shard: 0,
   findings: { cells: new Float64Array(0), length: 0, copies: [] },
   closed,
+  due,
+  taken: { spans: 0, length: 0, buffers: [] },
   state: {
     openSpans: 0,
     unsentSpans: 0,
@@ -59,6 +61,26 @@ test('nobody judges before all have closed, and a round begins when the last one
   rounds.answered(1, found(0))
   expect(since()).toEqual(['count 2', 'over 5'])
   await settled
+})
+
+test('nobody is asked to judge when nothing waits for it, but at the end all are', () => {
+  const { rounds, since } = rig()
+  rounds.start(5)
+  rounds.answered(0, found(1, false))
+  rounds.answered(1, found(2, false))
+  expect(since()).toEqual(['0 close', '1 close', 'count 2', 'over 5'])
+  expect(rounds.closed()).toBe(3)
+  rounds.start(6)
+  rounds.answered(0, found(1, true))
+  rounds.answered(1, found(2, false))
+  expect(since()).toEqual(['0 close', '1 close', 'count 2', '0 judge', '1 judge'])
+  rounds.answered(0, found(0, false))
+  rounds.answered(1, found(0, false))
+  since()
+  rounds.start(7, 'last')
+  rounds.answered(0, found(0, false))
+  rounds.answered(1, found(0, false))
+  expect(since()).toEqual(['0 close', '1 close', 'count 2', '0 judge', '1 judge'])
 })
 
 test('a shard that takes too long is left behind, and takes part again once it has answered', () => {
@@ -139,5 +161,5 @@ test('nobody waits for a shard whose thread has ended', () => {
   down.add(1)
   rounds.gone(1)
   rounds.start(6)
-  expect(since()).toEqual(['count 0', 'over 5', 'count 0', 'count 0', 'over 6'])
+  expect(since()).toEqual(['count 0', 'over 5', 'count 0', 'over 6'])
 })
