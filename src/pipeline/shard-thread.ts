@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type Chunk, type Send } from '../forward/index.ts'
 import { type HeldBytes } from '../model/memory.ts'
@@ -20,6 +21,8 @@ const SOON_MS = 60_000
 /** V8 ends the process, and not the thread, when what it needs at its limit is more than it allows itself beyond: so the limit is far away, and heaps are watched. */
 const HEAP_LIMIT_TIMES = 4
 const LOOK_AT_HEAP_MS = 100
+/** A thread that hangs answers within milliseconds; one that hangs in native code never does. */
+const HEAP_ANSWER_MS_MAX = 1_000
 
 export type FoundMessage = Extract<FromShard, { kind: 'found' }>
 
@@ -105,6 +108,7 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
   let cpuBefore = 0
   let restart: NodeJS.Timeout | undefined
   let watch: NodeJS.Timeout | undefined
+  let looking: Promise<unknown> = Promise.resolve()
   /** Those who wait until it has sent what waited for destinations. */
   let flushing: ((sent: boolean) => void)[] = []
   let nowStarted: () => void
@@ -132,17 +136,26 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
   /** Asks the thread in the middle of whatever it does. */
   async function lookAtHeap(): Promise<void> {
     const asked = worker
-    const heap = await asked.getHeapStatistics().catch(() => undefined)
+    const answer = asked.getHeapStatistics().catch(() => undefined)
+    looking = answer
+    const heap = await answer
     if (asked !== worker || !running || ending) return
     if ((heap?.used_heap_size ?? 0) > options.heapMib * 1024 ** 2) giveUp('heap_full')
     else watch = setTimeout(() => void lookAtHeap(), LOOK_AT_HEAP_MS)
+  }
+
+  /** Node 24 dies of a segmentation fault, once in some hundred times, when a thread is terminated that is asked for its heap. */
+  async function terminate(): Promise<void> {
+    const asked = worker
+    await Promise.race([looking, pause(HEAP_ANSWER_MS_MAX, undefined, { ref: false })])
+    await asked.terminate()
   }
 
   function giveUp(reason: Loss): void {
     options.log.error({ reason }, 'the thread of a shard is ended, and another one begins')
     running = false
     why = reason
-    void worker.terminate()
+    void terminate()
   }
 
   function onMessage(message: FromShard): void {
@@ -237,7 +250,7 @@ export function createShardThread(options: ShardThreadOptions): ShardThread {
       running = false
       clearTimeout(restart)
       clearTimeout(watch)
-      await worker.terminate()
+      await terminate()
     }
   }
 }
