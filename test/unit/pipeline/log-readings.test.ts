@@ -4,21 +4,12 @@ import { type ReplayTarget } from '../../../src/durability/index.ts'
 import { createHeldBack } from '../../../src/pipeline/held-back.ts'
 import { createLogReadings } from '../../../src/pipeline/log-readings.ts'
 import { type RoundKind } from '../../../src/pipeline/messages.ts'
-import { type FoundMessage, type ShardThread } from '../../../src/pipeline/shard-thread.ts'
+import { type ShardThread } from '../../../src/pipeline/shard-thread.ts'
+import { shardAnswer } from '../../builders/shard-answers.ts'
 
 const SHARD = 1
-const state = {
-  openSpans: 0,
-  unsentSpans: 0,
-  openBytes: 0,
-  oldestUncounted: Infinity,
-  cpuSeconds: 0,
-  memory: {},
-  counters: new Float64Array(0)
-}
-const findings = { cells: new Float64Array(0), length: 0, copies: [] }
-const taken = { spans: 0, length: 0, buffers: [] }
-const found: FoundMessage = { kind: 'found', shard: SHARD, findings, closed: 0, due: false, taken, state }
+const found = shardAnswer({ shard: SHARD })
+const { state } = found
 
 /** A shard whose thread has ended, holding 5 spans, when everything before request 7 was counted; and a log of one moment, which has all of it or not. */
 function rig(isWhole = true) {

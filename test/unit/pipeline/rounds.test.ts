@@ -1,24 +1,9 @@
 import { expect, jest, test } from '@jest/globals'
 import { createRounds } from '../../../src/pipeline/rounds.ts'
 import { type FoundMessage } from '../../../src/pipeline/shard-thread.ts'
+import { shardAnswer } from '../../builders/shard-answers.ts'
 
-const found = (closed: number, due = true): FoundMessage => ({
-  kind: 'found',
-  shard: 0,
-  findings: { cells: new Float64Array(0), length: 0, copies: [] },
-  closed,
-  due,
-  taken: { spans: 0, length: 0, buffers: [] },
-  state: {
-    openSpans: 0,
-    unsentSpans: 0,
-    openBytes: 0,
-    oldestUncounted: Infinity,
-    cpuSeconds: 0,
-    memory: {},
-    counters: new Float64Array(0)
-  }
-})
+const found = (closed: number, due = true): FoundMessage => shardAnswer({ closed, due })
 
 /** Two shards that answer when told, and what the rounds did. */
 function rig() {
