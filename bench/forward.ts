@@ -6,7 +6,7 @@ import { digits, type Figure, figureTable, markdownTable, mib } from './table.ts
 import { type LoadPlan, measureTogether } from './under-load.ts'
 
 const BOUND_RATIO = 1.35
-const RUNS = 3
+const RUNS = 5
 const WARM_UP_SPANS = 400_000
 const RUN_SPANS = 600_000
 

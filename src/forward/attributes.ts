@@ -1,6 +1,7 @@
 import { Added, addedAttributes } from '../model/added-attributes.ts'
 import { grades, phases } from '../model/phases.ts'
 import { bands } from '../model/requests.ts'
+import { varintLength, writeVarint } from './wire.ts'
 
 /** Why a tail sampler should keep a trace. */
 export const keepReasons = ['tail', 'over_budget', 'example'] as const
@@ -15,9 +16,9 @@ const BOOL = 0x10
 const INT = 0x18
 const DOUBLE = 0x21
 
-/** Bytes, four to a word, the last one filled up with zeroes. */
+/** Bytes, eight to a word, the last one filled up with zeroes: half as long a loop as with four, and no object of any. */
 interface Encoded {
-  readonly words: Uint32Array
+  readonly words: BigUint64Array
   readonly length: number
 }
 
@@ -51,15 +52,17 @@ function textAttribute(name: number, value: string): Encoded {
 }
 
 function inWords(bytes: readonly number[]): Encoded {
-  const words = new Uint32Array(Math.ceil(bytes.length / 4))
+  const words = new BigUint64Array(Math.ceil(bytes.length / 8))
   const view = new DataView(words.buffer)
   for (const [at, byte] of bytes.entries()) view.setUint8(at, byte)
-  return { words: words.map((_, i) => view.getUint32(4 * i, true)), length: bytes.length }
+  return { words: words.map((_, i) => view.getBigUint64(8 * i, true)), length: bytes.length }
 }
 
 /** More than all attributes of one span together, and the zeroes behind. */
 const SPAN_BYTES_MAX = 2_048
 const FIRST_BYTES = 64 * 1024
+/** Of a varint's low half. */
+const LOW_BITS = 28
 
 /** Writes attributes one after the other, as fields that may follow a span's own. */
 export class AttributeWriter {
@@ -106,12 +109,18 @@ export class AttributeWriter {
   }
 
   criticalPathNs(ns: number): void {
-    let bytes = 1
-    for (let more = 0x80; more <= ns; more *= 0x80) bytes += 1
+    // In two halves, because shifts are of 32 bits and dividing takes several times as long.
+    const high = Math.floor(ns / 2 ** LOW_BITS)
+    const low = ns - high * 2 ** LOW_BITS
+    const lowBytes = high === 0 ? varintLength(low) : LOW_BITS / 7
+    const bytes = high === 0 ? lowBytes : lowBytes + varintLength(high)
     if (!this.#put(Added.criticalPathNs, encoded.criticalPathNs[bytes] as Encoded)) return
-    let rest = ns
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.bytes[this.at++] = (rest & 0x7f) | 0x80
-    this.bytes[this.at++] = rest
+    if (high === 0) {
+      this.at = writeVarint(this.bytes, this.at, low)
+      return
+    }
+    for (let shift = 0; shift < LOW_BITS; shift += 7) this.bytes[this.at++] = ((low >>> shift) & 0x7f) | 0x80
+    this.at = writeVarint(this.bytes, this.at, high)
   }
 
   keep(reason: number): void {
@@ -126,7 +135,7 @@ export class AttributeWriter {
       return false
     }
     // Too short for a call to pay. What is too much of the last word is written over by what comes next.
-    for (let i = 0; i < words.length; i++) this.#view.setUint32(this.at + 4 * i, words[i] as number, true)
+    for (let i = 0; i < words.length; i++) this.#view.setBigUint64(this.at + 8 * i, words[i] as bigint, true)
     this.at += length
     this.written += 1
     return true

@@ -10,11 +10,17 @@ export interface Chunk {
   readonly spans: number
 }
 
+/**
+ * Words of a row, as many as half a cache line has: rows are gone through by scope, and all of one is needed at once. The next
+ * row of the same scope; 0 at the end, where no row begins.
+ */
+const Row = { handle: 0, at: 1, length: 2, envelope: 3, addedFrom: 4, addedTo: 5, next: 6 } as const
+const ROW_WORDS = 8
 const FIRST_ROWS = 1024
 /** Spans that lie far apart, and whose memory is waited for at once: it halves the time of copying them. */
 const NEAR_SPANS = 16
 /** What most spans get is no longer; a loop copies it for less than a call. */
-const SHORT_BYTES = 64
+const SHORT_BYTES = 192
 
 /**
  * Spans on their way out, until there are enough for one request. They stay where they are stored, in order of arrival; when
@@ -59,44 +65,30 @@ interface ResourceGroup {
 }
 
 export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox {
-  let handles = new Uint32Array(FIRST_ROWS)
-  let places = new Uint32Array(FIRST_ROWS)
-  let lengths = new Uint32Array(FIRST_ROWS)
-  let envelopeOf = new Uint32Array(FIRST_ROWS)
-  let addedFrom = new Uint32Array(FIRST_ROWS)
-  let addedTo = new Uint32Array(FIRST_ROWS)
-  /** The next span of the same scope; -1 at the end. */
-  let next = new Int32Array(FIRST_ROWS)
-  let n = 0
+  let words = new Uint32Array(FIRST_ROWS * ROW_WORDS)
+  let end = ROW_WORDS
   let size = 0
 
-  function growRows(): void {
-    handles = doubled(handles)
-    places = doubled(places)
-    lengths = doubled(lengths)
-    envelopeOf = doubled(envelopeOf)
-    addedFrom = doubled(addedFrom)
-    addedTo = doubled(addedTo)
-    next = new Int32Array(2 * next.length)
-  }
+  const spans = (): number => end / ROW_WORDS - 1
 
   /** Of a span with what is added. */
   function lengthOf(row: number): number {
-    return (lengths[row] as number) + (addedTo[row] as number) - (addedFrom[row] as number)
+    const added = (words[row + Row.addedTo] as number) - (words[row + Row.addedFrom] as number)
+    return (words[row + Row.length] as number) + added
   }
 
   /** Chains the spans by what they came in. */
   function group(): ResourceGroup[] {
     const resources: ResourceGroup[] = []
     const scopes: ScopeGroup[] = []
-    for (let row = 0; row < n; row++) {
-      const envelope = envelopes.of(envelopeOf[row] as number)
+    for (let row = ROW_WORDS; row < end; row += ROW_WORDS) {
+      const envelope = envelopes.of(words[row + Row.envelope] as number)
       if (envelope.place < 0) envelope.place = scopes.push(beginScope(resources, envelope, row)) - 1
       const scope = scopes[envelope.place] as ScopeGroup
       scope.spansBytes += fieldBytes(lengthOf(row))
       scope.spans += 1
-      next[scope.last] = row
-      next[row] = -1
+      words[scope.last + Row.next] = row
+      words[row + Row.next] = 0
       scope.last = row
     }
     for (const { envelope } of resources) envelope.place = -1
@@ -133,13 +125,13 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
       for (const scope of scopes) {
         at = writeHead(bytes, at, SCOPE_SPANS, scope.spansBytes)
         at += scope.envelope.bytes.copy(bytes, at)
-        for (let row = scope.first; row >= 0;) {
-          const end = bringNear(row)
-          while (row !== end) {
-            const last = lastOfRun(row, end)
+        for (let row = scope.first; row !== 0;) {
+          const far = bringNear(row)
+          while (row !== far) {
+            const last = lastOfRun(row, far)
             at = writeRun(bytes, at, row, last)
             at = writeAdded(to, at, additions, last)
-            row = next[last] as number
+            row = words[last + Row.next] as number
           }
         }
         envelopes.release(scope.envelope.number, scope.spans)
@@ -150,68 +142,71 @@ export function createOutbox({ store, envelopes, buffers }: OutboxParts): Outbox
 
   /** Some spans from this row on; gives the row after them. */
   function bringNear(row: number): number {
-    for (let i = 0; i < NEAR_SPANS && row >= 0; i++) {
-      store.bringNear(handles[row] as number, places[row] as number, lengths[row] as number)
-      row = next[row] as number
+    for (let i = 0; i < NEAR_SPANS && row !== 0; i++) {
+      const at = words[row + Row.at] as number
+      store.bringNear(words[row + Row.handle] as number, at, words[row + Row.length] as number)
+      row = words[row + Row.next] as number
     }
     return row
   }
 
-  const isUnchanged = (row: number): boolean => addedFrom[row] === addedTo[row]
+  const isUnchanged = (row: number): boolean => words[row + Row.addedFrom] === words[row + Row.addedTo]
 
   /** Spans that came one after the other, and to which nothing is added, are one copy: up to this row. */
-  function lastOfRun(row: number, end: number): number {
+  function lastOfRun(row: number, far: number): number {
     for (;;) {
-      const after = next[row] as number
-      if (after === end || handles[after] !== (handles[row] as number) + 1) return row
+      const after = words[row + Row.next] as number
+      if (after === far || words[after + Row.handle] !== (words[row + Row.handle] as number) + 1) return row
       if (!isUnchanged(row) || !isUnchanged(after)) return row
       row = after
     }
   }
 
   function writeRun(to: Buffer, at: number, first: number, last: number): number {
-    const from = places[first] as number
-    const end = (places[last] as number) + (lengths[last] as number)
+    const from = words[first + Row.at] as number
+    const runEnd = (words[last + Row.at] as number) + (words[last + Row.length] as number)
     at = writeHead(to, at, SPAN, lengthOf(first))
-    store.pageOf(handles[first] as number).copy(to, at, from, end)
-    for (let row = first; ; row = next[row] as number) {
-      store.copied(handles[row] as number)
-      if (row === last) return at + end - from
+    store.pageOf(words[first + Row.handle] as number).copy(to, at, from, runEnd)
+    for (let row = first; ; row = words[row + Row.next] as number) {
+      store.copied(words[row + Row.handle] as number)
+      if (row === last) return at + runEnd - from
     }
   }
 
   function writeAdded(to: Viewed, at: number, additions: Viewed, row: number): number {
-    let from = addedFrom[row] as number
-    const end = addedTo[row] as number
-    if (end - from > SHORT_BYTES) return at + additions.bytes.copy(to.bytes, at, from, end)
-    for (; from + 4 <= end; from += 4, at += 4) to.view.setUint32(at, additions.view.getUint32(from, true), true)
-    for (; from < end; from++, at++) to.bytes[at] = additions.bytes[from] as number
+    let from = words[row + Row.addedFrom] as number
+    const addedEnd = words[row + Row.addedTo] as number
+    if (addedEnd - from > SHORT_BYTES) return at + additions.bytes.copy(to.bytes, at, from, addedEnd)
+    for (; from + 8 <= addedEnd; from += 8, at += 8) {
+      to.view.setBigUint64(at, additions.view.getBigUint64(from, true), true)
+    }
+    for (; from < addedEnd; from++, at++) to.bytes[at] = additions.bytes[from] as number
     return at
   }
 
   return {
     add(handle, from, to) {
-      if (n === handles.length) growRows()
+      if (end === words.length) words = doubled(words)
       const { at, length, envelope } = store.found
-      handles[n] = handle
-      places[n] = at
-      lengths[n] = length
-      envelopeOf[n] = envelope
-      addedFrom[n] = from
-      addedTo[n] = to
+      words[end + Row.handle] = handle
+      words[end + Row.at] = at
+      words[end + Row.length] = length
+      words[end + Row.envelope] = envelope
+      words[end + Row.addedFrom] = from
+      words[end + Row.addedTo] = to
       size += length + to - from
-      n += 1
+      end += ROW_WORDS
     },
-    spans: () => n,
+    spans,
     size: () => size,
     flush(additions) {
       const resources = group()
-      const chunk = { bytes: write(resources, measure(resources), additions), spans: n }
-      n = 0
+      const chunk = { bytes: write(resources, measure(resources), additions), spans: spans() }
+      end = ROW_WORDS
       size = 0
       return chunk
     },
-    bytes: () => handles.byteLength * 7
+    bytes: () => words.byteLength
   }
 }
 
