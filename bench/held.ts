@@ -21,11 +21,11 @@ export async function held(): Promise<string> {
   }
   const service = await startService({ assemble: { quiet_time: '10m' }, expose: { zero_first: '0s' } })
   try {
-    await sendBlocks(service, plan, 0, WARM_UP_BLOCKS)
+    await sendBlocks(service, plan, { first: 0, blocks: WARM_UP_BLOCKS })
     const steps = [await measure(service, WARM_UP_BLOCKS)]
     for (let step = 0; step < STEPS; step++) {
       const first = WARM_UP_BLOCKS + step * STEP_BLOCKS
-      await sendBlocks(service, plan, first, STEP_BLOCKS)
+      await sendBlocks(service, plan, { first, blocks: STEP_BLOCKS })
       steps.push(await measure(service, first + STEP_BLOCKS))
     }
     const [first, last] = [steps[0], steps.at(-1)]

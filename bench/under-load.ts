@@ -26,7 +26,7 @@ export interface LoadPlan {
   readonly warmUpSpans: number
   readonly runSpans: number
   readonly runs: number
-  /** No more than this; without it as many as are answered. */
+  /** No more than this, once warmed up; without it as many as are answered. */
   readonly spansPerSecond?: number
   /** Of the load client, two requests under way on each; 4 without. */
   readonly connections?: number
@@ -40,7 +40,7 @@ export interface LoadPlan {
 export interface LoadReport {
   /** As fast as they were answered. */
   readonly spansPerSecond: number
-  /** Until all of them were counted, less the time for which traces must be quiet: what can be kept up. */
+  /** Until nearly all of them were counted, less the time for which traces must be quiet: what can be kept up. */
   readonly countedPerSecond: number
   readonly cpuSecondsPerMillion: number
   /** Of the thread that had most to do, the main one's scrapes aside. */
@@ -60,6 +60,8 @@ export interface LoadReport {
 const QUIET_MS = 1_000
 const CLOSED_MS_MAX = 60_000
 const SCRAPE_EVERY_MS = 200
+/** The very last may be held for their neighbours, for two seconds, however little there is to do. */
+const NEARLY_ALL = 0.99
 
 export const loadSettings = (operations: number): SettingsFile => ({
   assemble: { quiet_time: `${QUIET_MS}ms` },
@@ -89,7 +91,7 @@ export async function measureTogether(plans: readonly LoadPlan[]): Promise<LoadR
     }
     for (const subject of subjects) {
       await send(subject, subject.plan.warmUpSpans)
-      await untilCounted(subject)
+      await untilCounted(subject, subject.plan.warmUpSpans)
     }
     const rounds = Math.max(...plans.map(({ runs }) => runs))
     for (let round = 0; round < rounds; round++) {
@@ -121,10 +123,10 @@ async function run(subject: Subject): Promise<Run> {
   const { plan, service } = subject
   const cpuBefore = cpuSecondsOf(service.pid)
   const threadsBefore = threadSecondsOf(service.pid)
-  const sent = await send(subject, plan.runSpans)
+  const sent = await send(subject, plan.runSpans, plan.spansPerSecond)
   const sentMs = performance.now()
-  const { exposition, cpuSeconds, scrapesSeconds } = await untilCounted(subject)
-  const restSeconds = (performance.now() - sentMs - QUIET_MS) / 1e3
+  const { exposition, cpuSeconds, scrapesSeconds, nearlyAllMs } = await untilCounted(subject, plan.runSpans)
+  const restSeconds = (nearlyAllMs - sentMs - QUIET_MS) / 1e3
   return {
     ...{ sent, exposition, cpuSeconds: cpuSeconds - cpuBefore },
     countedSeconds: sent.seconds + Math.max(0, restSeconds),
@@ -160,24 +162,30 @@ function medians(quantiles: readonly Quantiles[]): Quantiles {
   return { p50: median(quantiles.map(({ p50 }) => p50)), p99: median(quantiles.map(({ p99 }) => p99)) }
 }
 
-async function send(subject: Subject, spans: number): Promise<LoadResult> {
+async function send(subject: Subject, spans: number, spansPerSecond?: number): Promise<LoadResult> {
   const { plan, service, sentBlocks } = subject
   const blocks = Math.max(1, Math.round(spans / shapeOf(plan).spans))
   subject.sentBlocks += blocks
-  return sendBlocks(service, plan, sentBlocks, blocks)
+  return sendBlocks(service, plan, { first: sentBlocks, blocks, spansPerSecond })
 }
 
 const shapeOf = (plan: LoadPlan): ReturnType<typeof createLoad> =>
   createLoad({ format: plan.format, operations: plan.operations, seed: LOAD_SEED, startMs: 0 })
 
+export interface SentBlocks {
+  readonly first: number
+  readonly blocks: number
+  /** Without it as many as are answered. */
+  readonly spansPerSecond?: number | undefined
+}
+
 export async function sendBlocks(
   service: LiveService,
   plan: LoadPlan,
-  firstBlock: number,
-  blocks: number
+  { first: firstBlock, blocks, spansPerSecond }: SentBlocks
 ): Promise<LoadResult> {
   const [host = '', port = ''] = (plan.transport === 'grpc' ? service.grpc : service.http).split(':')
-  const { transport, format, gzip, operations, authority, spansPerSecond, connections } = plan
+  const { transport, format, gzip, operations, authority, connections } = plan
   const { spans, bodies } = shapeOf(plan)
   const order: LoadOrder = {
     ...{ transport, format, gzip, operations, firstBlock, blocks, host, port: Number(port), authority },
@@ -189,16 +197,24 @@ export async function sendBlocks(
   return JSON.parse(stdout) as LoadResult
 }
 
-/** Scrapes prove the count and are no part of the load: their CPU time is taken out. */
-async function untilCounted({
-  service,
-  plan,
-  sentBlocks
-}: Subject): Promise<{ exposition: Exposition; cpuSeconds: number; scrapesSeconds: number }> {
-  const { requests } = shapeOf(plan)
-  const expected = sentBlocks * [...requests.values()].reduce((sum, count) => sum + count, 0)
+interface Count {
+  readonly exposition: Exposition
+  /** Of the service since it began, scrapes aside: they prove the count and are no part of the load. */
+  readonly cpuSeconds: number
+  readonly scrapesSeconds: number
+  /** When nearly all of the last load was counted. */
+  readonly nearlyAllMs: number
+}
+
+/** All that was sent, of which so many spans were sent last. */
+async function untilCounted({ service, plan, sentBlocks }: Subject, lastSpans: number): Promise<Count> {
+  const { requests, spans } = shapeOf(plan)
+  const requestsPerBlock = [...requests.values()].reduce((sum, count) => sum + count, 0)
+  const expected = sentBlocks * requestsPerBlock
+  const nearlyAll = expected - (1 - NEARLY_ALL) * (lastSpans / spans) * requestsPerBlock
   const endMs = performance.now() + CLOSED_MS_MAX
   let scrapesSeconds = 0
+  let nearlyAllMs = Infinity
   await pause(QUIET_MS)
   for (;;) {
     await pause(SCRAPE_EVERY_MS)
@@ -206,11 +222,13 @@ async function untilCounted({
     const cpuSeconds = beforeSeconds - scrapesSeconds
     const exposition = await service.scrape()
     scrapesSeconds += cpuSecondsOf(service.pid) - beforeSeconds
-    const isDone = exposition.sum('tail_requests_total') >= expected && !isForwarding(exposition)
+    const counted = exposition.sum('tail_requests_total')
+    if (counted >= nearlyAll) nearlyAllMs = Math.min(nearlyAllMs, performance.now())
+    const isDone = counted >= expected && !isForwarding(exposition)
     if (isDone || performance.now() > endMs) {
       checkExact(exposition, requests, sentBlocks)
       checkForwarded(exposition)
-      return { exposition, cpuSeconds, scrapesSeconds }
+      return { exposition, cpuSeconds, scrapesSeconds, nearlyAllMs }
     }
   }
 }

@@ -66,6 +66,8 @@ export interface Pipeline {
   readonly tick: (nowMs: number) => number
   /** A smaller slice of the same, between two ticks. */
   readonly closeDue: (nowMs: number) => number
+  /** Whether that left something, for which it should be called again as soon as others have had their turn. */
+  readonly due: (nowMs: number) => boolean
   /** What survives a restart. */
   readonly state: {
     readonly learned: () => object
@@ -268,6 +270,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
       lastMs = nowMs
       return shards.closeDue(nowMs)
     },
+    due: shards.due,
     relieve(bytes, nowMs) {
       const more = shards.relieve(bytes, nowMs)
       if (more > 0) explain.relieve(more)

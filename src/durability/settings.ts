@@ -38,7 +38,7 @@ export const segmentLogSection = section({
   gather: within(durationMs, [0, 5], '0ms to 5ms')
     .default(2)
     .describe(
-      'How long requests gather before they are written and synced together. Longer costs less and answers later.'
+      'The least time from one write to the next: requests that come meanwhile are written and synced together. Longer costs less and answers later.'
     ),
   waiting_bytes_max: within(sizeBytes, [MIB, GIB], '1MiB to 1GiB')
     .default(64 * MIB)

@@ -3,7 +3,10 @@ import { type Settings } from '../settings/settings.ts'
 import { createShard, type ShardNext, type ShardParts } from './shard.ts'
 import { type Shards } from './shards.ts'
 
-export interface OwnThreadParts extends ShardParts {
+/** As long as bodies have before it is another's turn: where there is more of both than time, neither leaves the other behind. */
+const CLOSE_MS = 5
+
+export interface OwnThreadParts extends Omit<ShardParts, 'closeMs'> {
   readonly decoder: DecoderTools
   readonly roundOver: (nowMs: number) => void
 }
@@ -12,7 +15,7 @@ export interface OwnThreadParts extends ShardParts {
 export function createOwnThread(settings: Settings, parts: OwnThreadParts, next: ShardNext): Shards {
   const { decompose } = parts
   const counters = createDecoderCounters()
-  const shard = createShard(settings, parts, next)
+  const shard = createShard(settings, { ...parts, closeMs: CLOSE_MS }, next)
   const decoder = () => createSpanDecoder({ ...parts.decoder, counters, wants: decompose.wants() })
   let spans = decoder()
   let loggedSpans = spans
@@ -40,6 +43,7 @@ export function createOwnThread(settings: Settings, parts: OwnThreadParts, next:
       lastMs = nowMs
       return logMs === undefined ? shard.closeDue(nowMs) : 0
     },
+    due: (nowMs) => logMs === undefined && shard.due(nowMs),
     oldestUncounted: shard.oldestUncounted,
     replay: {
       begin(settled) {

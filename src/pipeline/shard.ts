@@ -13,8 +13,6 @@ import { type Guard } from './guard.ts'
 /** Time that giants may take of a tick, and traces that were held of a turn. */
 const GIANTS_MS = 20
 const HELD_MS = 10
-/** As long as bodies have before it is another's turn: where there is more of both than time, neither leaves the other behind. */
-const CLOSE_MS = 20
 /** Traces of the most spans that may wait for their turn: settings/memory-sizes.ts counts on it. */
 const GIANTS_WAITING = 2
 
@@ -54,6 +52,8 @@ export interface ShardParts {
   readonly judge: (requests: RequestColumns) => JudgedRequests
   readonly guard: Guard
   readonly nowMs: () => number
+  /** Time of a turn for what is due. */
+  readonly closeMs: number
   /** Passes spans on; without it they end here. */
   readonly forward: Forwarder | undefined
 }
@@ -68,6 +68,8 @@ export interface Shard {
   readonly close: (nowMs: number) => number
   /** Between two rounds: a slice of both halves, where there is no other shard. */
   readonly closeDue: (nowMs: number) => number
+  /** Whether there is more to close. */
+  readonly due: (nowMs: number) => boolean
   /** Second half, once every shard has closed: judges what waited for its neighbours; at the end, at Infinity, all of it. */
   readonly judge: (nowMs: number) => void
   /** Instead of `close`, at the end. */
@@ -229,10 +231,13 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
     closed = 0
   }
 
-  /** After its first slice. */
+  /** A slice at the least. */
   function goOnClosing(atMs: number): void {
-    const untilMs = parts.nowMs() + CLOSE_MS
-    while (assemble.due(atMs) && parts.nowMs() < untilMs) assemble.closeDue(atMs)
+    const untilMs = parts.nowMs() + parts.closeMs
+    while (assemble.due(atMs)) {
+      assemble.closeDue(atMs)
+      if (parts.nowMs() >= untilMs) return
+    }
   }
 
   function judge(nowMs: number): void {
@@ -257,6 +262,7 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       judge(nowMs)
       return closed
     },
+    due: assemble.due,
     judge,
     closeAll(nowMs) {
       begin(nowMs)

@@ -19,6 +19,8 @@ export interface Shards {
   readonly tick: (nowMs: number) => number
   /** Between two rounds: closes what is due, so that no round has much to do at once; gives the number of traces. */
   readonly closeDue: (nowMs: number) => number
+  /** Whether it should be called again as soon as others have had their turn. */
+  readonly due: (nowMs: number) => boolean
   /** Sequence of the first request of which anything is not counted yet; Infinity when all is. */
   readonly oldestUncounted: () => number
   readonly replay: ShardsReplay

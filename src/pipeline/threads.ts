@@ -300,6 +300,7 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
     },
     // Shards have threads of their own, and may take a round's work in one go.
     closeDue: () => 0,
+    due: () => false,
     oldestUncounted: () => Math.min(heldBack.oldest(), findings.oldest()),
     replay: {
       ...replay,

@@ -54,6 +54,8 @@ const nobodyOver = { over: new Uint8Array(64), kept: false }
 const TAKEN_BYTES = 4 * 1024 ** 2
 const nothingTaken = () => ({ spans: 0, length: 0, buffers: [] as { bytes: ArrayBuffer; order: ArrayBuffer }[] })
 let taken = nothingTaken()
+/** Of a round of 50: nobody waits for an answer of this thread. */
+const CLOSE_MS = 20
 const shard = createShard(
   settings,
   {
@@ -63,7 +65,8 @@ const shard = createShard(
     judge: bands.judge,
     guard,
     forward,
-    nowMs: start.hurried ? Date.now : () => start.startMs
+    nowMs: start.hurried ? Date.now : () => start.startMs,
+    closeMs: CLOSE_MS
   },
   {
     found: note,

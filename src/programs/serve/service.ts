@@ -44,6 +44,8 @@ export interface ServedPipeline extends Reloadable {
   readonly tick: (nowMs: number) => number
   /** A smaller slice of the same, between two ticks. */
   readonly closeDue: (nowMs: number) => number
+  /** Whether that left something. */
+  readonly due: (nowMs: number) => boolean
   /** Gives back what is kept without need. */
   readonly trim: () => void
   /** Lets go of about so many bytes. */
@@ -103,6 +105,8 @@ export function createService(
   let telemetry: Telemetry = telemetryOff
   let timer: NodeJS.Timeout | undefined
   let turns = 0
+  /** Closing goes on once everything else that is ready has had its turn. */
+  let goesOn: NodeJS.Immediate | undefined
   let otlpPorts = { grpc: settings.accept.grpcPort, http: settings.accept.httpPort }
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number
   let ready = false
@@ -206,13 +210,29 @@ export function createService(
 
   function turn(): void {
     turns += 1
+    if (turns % TURNS_A_TICK === 0) close(tick)
+    else if (goesOn === undefined) close(() => pipeline.closeDue(nowMs()))
+  }
+
+  function close(slice: () => number): void {
     const startMs = performance.now()
     try {
-      const closed = turns % TURNS_A_TICK === 0 ? tick() : pipeline.closeDue(nowMs())
+      const closed = slice()
       if (closed > 0) telemetry.record('close traces', { 'tailspan.traces': closed }, performance.now() - startMs)
+      if (pipeline.due(nowMs())) goesOn ??= setImmediate(goOn)
     } catch (reason) {
       log.error({ err: reason }, 'a tick failed')
     }
+  }
+
+  function goOn(): void {
+    goesOn = undefined
+    close(() => pipeline.closeDue(nowMs()))
+  }
+
+  function stopTurns(): void {
+    clearInterval(timer)
+    clearImmediate(goesOn)
   }
 
   return {
@@ -222,7 +242,7 @@ export function createService(
       const metrics = await exposer.listen().catch((reason: unknown) => cannotListen(settings.expose, reason))
       timer = setInterval(turn, TURN_MS)
       const stop = async (reason: unknown): Promise<never> => {
-        clearInterval(timer)
+        stopTurns()
         await exposer.close(0)
         throw reason
       }
@@ -261,7 +281,7 @@ export function createService(
       exposer.drain()
       access.close()
       await acceptor.close(settings.shutdown.drainTimeoutMs)
-      clearInterval(timer)
+      stopTurns()
       memory.stop()
       if (durability.holds()) await pipeline.suspend(nowMs())
       else await pipeline.shutdown(nowMs())

@@ -12,7 +12,7 @@ export interface SegmentLogSettings {
   readonly freeShareMin: number
   /** What is full: `drop` gives up the oldest segments, `fail` takes nothing more. */
   readonly whenFull: 'drop' | 'fail'
-  /** Records gather for so long before they are written and synced together. */
+  /** At least so long from one write to the next: what comes meanwhile gathers and is written and synced together. */
   readonly gatherMs: number
   /** How often what was written is synced; 0 = each time, before anyone hears that it is kept. */
   readonly syncEveryMs: number
@@ -79,8 +79,6 @@ interface Batch {
   bytes: number
   records: number
   last: number
-  /** When its first record came. */
-  beganMs: number
   readonly kept: PromiseWithResolvers<boolean>
 }
 
@@ -104,6 +102,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   let nextSequence = start.nextSequence
   let filling = newBatch()
   let writing = 0
+  let writeBeganMs = -Infinity
   let timer: NodeJS.Timeout | NodeJS.Immediate | undefined
   /** The timer waits for more. */
   let isGathering = false
@@ -118,7 +117,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   let removing: Promise<unknown> = Promise.resolve()
 
   function newBatch(): Batch {
-    return { pages: [], bytes: 0, records: 0, last: -Infinity, beganMs: 0, kept: Promise.withResolvers() }
+    return { pages: [], bytes: 0, records: 0, last: -Infinity, kept: Promise.withResolvers() }
   }
 
   function inLine<T>(work: () => Promise<T>): Promise<T> {
@@ -138,19 +137,18 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     const page = pages.pageFor(filling.pages, bytes)
     page.bytes = writeRecord(page.buffer, page.bytes, { type, sequence, timeMs: tools.nowMs(), payload })
     filling.bytes += bytes
-    if (filling.records === 0) filling.beganMs = performance.now()
     filling.records += 1
     filling.last = sequence
     if (writing === 0) schedule()
     return filling.kept.promise
   }
 
-  /** What came while others were written has gathered long enough. */
+  /** Whoever comes after a pause waits for nobody; what came while others were written has gathered for as long. */
   function schedule(): void {
     const isLarge = filling.bytes >= WRITE_AT_ONCE_BYTES
     if (timer !== undefined && !(isLarge && isGathering)) return
     unschedule()
-    const leftMs = isLarge ? 0 : filling.beganMs + settings.gatherMs - performance.now()
+    const leftMs = isLarge ? 0 : writeBeganMs + settings.gatherMs - performance.now()
     isGathering = leftMs > 0
     timer = isGathering ? setTimeout(write, leftMs) : setImmediate(write)
   }
@@ -170,6 +168,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     if (filling.records === 0) return
     const batch = filling
     writing += 1
+    writeBeganMs = performance.now()
     filling = newBatch()
     const kept = await inLine(() => keep(batch))
     writing -= 1

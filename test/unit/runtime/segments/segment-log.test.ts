@@ -286,6 +286,27 @@ test('with syncs now and then a write waits for none of them, and what came duri
   }
 })
 
+test('who comes after a pause is written at once, who comes soon after a write with all who come meanwhile', async () => {
+  jest.useFakeTimers()
+  try {
+    const { log } = await begin(createDisk(), { gatherMs: 5 })
+    const kept: string[] = []
+    const append = (name: string): void => void log.append(1, Buffer.from(name)).then(() => kept.push(name))
+    append('first')
+    await jest.advanceTimersByTimeAsync(1)
+    expect(kept).toEqual(['first'])
+    append('second')
+    await jest.advanceTimersByTimeAsync(2)
+    append('third')
+    expect(kept).toEqual(['first'])
+    await jest.advanceTimersByTimeAsync(3)
+    expect(kept).toEqual(['first', 'second', 'third'])
+    await log.close()
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
 test('what came while others were synced has gathered meanwhile, and is written at once', async () => {
   jest.useFakeTimers()
   try {
