@@ -1,5 +1,5 @@
 /** How long bodies may be worked on before sockets, scrapes and timers get their turn. */
-const TURN_MS = 5
+const TURN_MS = 2
 /** Whoever has waited for longer, or would have to, shows that there is more work than time. */
 const WAIT_MS_MAX = 1_000
 /** Of the newest in the mean pace. */

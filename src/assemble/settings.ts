@@ -50,9 +50,9 @@ export const assembleSection = section({
     .int()
     .min(1)
     .max(1_000_000)
-    .default(1_024)
+    .default(512)
     .describe(
-      'Spans closed between two looks at the clock; after 5 ms it is the turn of requests and scrapes. Lower it if scrapes stall.'
+      'Spans closed between two looks at the clock; after 2 ms it is the turn of requests and scrapes. Lower it if scrapes stall.'
     )
 })
 

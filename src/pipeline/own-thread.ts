@@ -4,7 +4,7 @@ import { createShard, type ShardNext, type ShardParts } from './shard.ts'
 import { type Shards } from './shards.ts'
 
 /** As long as bodies have before it is another's turn: where there is more of both than time, neither leaves the other behind. */
-const CLOSE_MS = 5
+const CLOSE_MS = 2
 
 export interface OwnThreadParts extends Omit<ShardParts, 'closeMs'> {
   readonly decoder: DecoderTools

@@ -33,15 +33,15 @@ function thread() {
 
 test('work is done at once while its turn lasts, and waits for the next beyond it', async () => {
   const { work, done, others } = thread()
-  expect(work(1, 4)).toBe(1)
-  expect(work(2, 4)).toBe(2)
-  const third = work(3, 4)
-  const fourth = work(4, 4)
-  const fifth = work(5, 4)
+  expect(work(1, 1.5)).toBe(1)
+  expect(work(2, 1.5)).toBe(2)
+  const third = work(3, 1.5)
+  const fourth = work(4, 1.5)
+  const fifth = work(5, 1.5)
   expect(done).toEqual([1, 2])
-  expect(others()).toBe(8)
+  expect(others()).toBe(3)
   expect(done).toEqual([1, 2, 3, 4])
-  expect(others()).toBe(4)
+  expect(others()).toBe(1.5)
   expect(await Promise.all([third, fourth, fifth])).toEqual([3, 4, 5])
 })
 
@@ -51,7 +51,7 @@ test('nobody overtakes who waits, and no turn is longer than what it may use and
   let sent = 0
   for (let round = 0; round < 300; round++) {
     for (let i = next(6); i > 0; i--) void work((sent += 1), next(12))
-    expect(others()).toBeLessThan(5 + 12)
+    expect(others()).toBeLessThan(2 + 12)
   }
   while (done.length < sent) others()
   expect(done).toEqual(Array.from({ length: sent }, (_, i) => i + 1))
@@ -85,16 +85,16 @@ test('it is late while the first of those that wait has waited for a second', ()
 test('it is late while those that wait are more than a second of work, at the pace at which they were done', () => {
   const { work, turns, wait, others } = thread()
   const come = (bodies: number): void => {
-    for (let body = 0; body < bodies; body++) void work(body, 2.5)
+    for (let body = 0; body < bodies; body++) void work(body, 1)
   }
-  // Two always wait; of each ten milliseconds two bodies take five, and others the rest.
+  // Two always wait; of each four milliseconds two bodies take two, and others the rest.
   come(4)
   for (let turn = 0; turn < 200; turn++) {
     come(2)
-    wait(5)
+    wait(2)
     others()
   }
-  come(180)
+  come(480)
   expect(turns.late()).toBe(false)
   come(30)
   expect(turns.late()).toBe(true)
