@@ -210,11 +210,11 @@ export function createService(
 
   function turn(): void {
     turns += 1
-    if (turns % TURNS_A_TICK === 0) close(tick)
-    else if (goesOn === undefined) close(() => pipeline.closeDue(nowMs()))
+    if (turns % TURNS_A_TICK === 0) work(tick)
+    else if (goesOn === undefined) work(() => pipeline.closeDue(nowMs()))
   }
 
-  function close(slice: () => number): void {
+  function work(slice: () => number): void {
     const startMs = performance.now()
     try {
       const closed = slice()
@@ -227,7 +227,7 @@ export function createService(
 
   function goOn(): void {
     goesOn = undefined
-    close(() => pipeline.closeDue(nowMs()))
+    work(() => pipeline.closeDue(nowMs()))
   }
 
   function stopTurns(): void {
