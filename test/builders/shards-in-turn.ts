@@ -69,6 +69,8 @@ function createShard(memory: SharedMemory, said: Map<string, readonly number[]>)
     close(nowMs: number) {
       lastMs = nowMs
       assembler.tick(nowMs)
+      // As a shard does that is in no hurry.
+      while (assembler.due(nowMs)) assembler.closeDue(nowMs)
     },
     judge(nowMs: number) {
       while (decompose.due(nowMs)) count(decompose.take(() => ({ detail: false })))
