@@ -1,7 +1,6 @@
 import { Added, addedAttributes } from '../model/added-attributes.ts'
 import { grades, phases } from '../model/phases.ts'
 import { bands } from '../model/requests.ts'
-import { varintLength, writeVarint } from './wire.ts'
 
 /** Why a tail sampler should keep a trace. */
 export const keepReasons = ['tail', 'over_budget', 'example'] as const
@@ -61,8 +60,6 @@ function inWords(bytes: readonly number[]): Encoded {
 /** More than all attributes of one span together, and the zeroes behind. */
 const SPAN_BYTES_MAX = 2_048
 const FIRST_BYTES = 64 * 1024
-/** Of a varint's low half. */
-const LOW_BITS = 28
 
 /** Writes attributes one after the other, as fields that may follow a span's own. */
 export class AttributeWriter {
@@ -109,18 +106,12 @@ export class AttributeWriter {
   }
 
   criticalPathNs(ns: number): void {
-    // In two halves, because shifts are of 32 bits and dividing takes several times as long.
-    const high = Math.floor(ns / 2 ** LOW_BITS)
-    const low = ns - high * 2 ** LOW_BITS
-    const lowBytes = high === 0 ? varintLength(low) : LOW_BITS / 7
-    const bytes = high === 0 ? lowBytes : lowBytes + varintLength(high)
+    let bytes = 1
+    for (let more = 0x80; more <= ns; more *= 0x80) bytes += 1
     if (!this.#put(Added.criticalPathNs, encoded.criticalPathNs[bytes] as Encoded)) return
-    if (high === 0) {
-      this.at = writeVarint(this.bytes, this.at, low)
-      return
-    }
-    for (let shift = 0; shift < LOW_BITS; shift += 7) this.bytes[this.at++] = ((low >>> shift) & 0x7f) | 0x80
-    this.at = writeVarint(this.bytes, this.at, high)
+    let rest = ns
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.bytes[this.at++] = (rest & 0x7f) | 0x80
+    this.bytes[this.at++] = rest
   }
 
   keep(reason: number): void {

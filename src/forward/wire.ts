@@ -49,8 +49,8 @@ export function varintLength(value: number): number {
   return value < 0x10000000 ? 4 : 5
 }
 
-/** Of a number below 2^31. Returns the position after it. */
-export function writeVarint(to: Buffer, at: number, value: number): number {
+/** Returns the position after it. */
+function writeVarint(to: Buffer, at: number, value: number): number {
   while (value > 0x7f) {
     to[at++] = (value & 0x7f) | 0x80
     value >>>= 7

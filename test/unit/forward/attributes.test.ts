@@ -1,24 +1,12 @@
 import { expect, test } from '@jest/globals'
-import protobuf from 'protobufjs'
 import { AttributeWriter } from '../../../src/forward/attributes.ts'
+import { bytesField } from '../../builders/protobuf-bytes.ts'
+import { decodeSpans } from '../accept/otlp/otlp-messages.ts'
 
-const spanSchema = protobuf
-  .parse(
-    `
-  syntax = "proto3";
-  message Span { repeated KeyValue attributes = 9; }
-  message KeyValue { string key = 1; AnyValue value = 2; }
-  message AnyValue { oneof value { int64 int_value = 3; } }
-`
-  )
-  .root.lookupType('Span')
-
-/** The values of the span's attributes, as an independent decoder reads them. */
-function valuesOf(bytes: Uint8Array): string[] {
-  const { attributes } = spanSchema.toObject(spanSchema.decode(bytes), { longs: String }) as {
-    attributes: { value: { intValue: string } }[]
-  }
-  return attributes.map(({ value }) => value.intValue)
+/** The values of the span's attributes, as protobufjs reads them. */
+function valuesOf(span: Buffer): string[] {
+  const request = bytesField(1, bytesField(2, bytesField(2, span)))
+  return decodeSpans(request).flatMap(({ attributes = [] }) => attributes.map(({ value }) => String(value?.intValue)))
 }
 
 test('a number of any length that can be exact is read back as it was written', () => {
