@@ -18,6 +18,11 @@ const run = promisify(execFile)
 const BUILD_MS_MAX = 10 * 60_000
 const RUN_MS_MAX = 5 * 60_000
 const CASE_SECONDS_MAX = 5
+/**
+ * A refusal is answered at once, before the request has come (RFC 9113, 8.1), by Node as by us. Where two cores are busy, that answer
+ * may overtake a frame of the case, which h2spec takes for a failure: one that is no matter of time fails each time.
+ */
+const TIMES_ASKED_AGAIN = 3
 
 const goFolder = fileURLToPath(new URL('go', import.meta.url))
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
@@ -29,17 +34,36 @@ async function build(folder: string): Promise<string> {
   return program
 }
 
+interface Asked {
+  readonly program: string
+  readonly port: number
+  readonly folder: string
+  /** Only the cases of this section of it, such as `http2/8.1`. */
+  readonly section?: string
+}
+
 /** What each case said of the server at this port; undefined = it holds. */
-async function casesOf(program: string, port: number, folder: string): Promise<Map<string, string | undefined>> {
+async function casesOf({ program, port, folder, section }: Asked): Promise<Map<string, string | undefined>> {
   const report = join(folder, `report-${port}.xml`)
   const options = ['--host', '127.0.0.1', '--port', String(port), '--path', '/v1/traces', '--junit-report', report]
+  const what = section === undefined ? [] : [section]
   // It ends with 1 where a case failed: the report tells more.
-  await run(program, [...options, '--timeout', String(CASE_SECONDS_MAX)], { timeout: RUN_MS_MAX }).catch(
+  await run(program, [...what, ...options, '--timeout', String(CASE_SECONDS_MAX)], { timeout: RUN_MS_MAX }).catch(
     (error: unknown) => {
       if (isMissing(error)) throw error
     }
   )
   return readReport(readFileSync(report, 'utf8'))
+}
+
+/** Whether a case that failed holds in any of the times that its section is asked again. */
+async function holdsLater(name: string, asked: Asked): Promise<boolean> {
+  const section = name.slice(0, name.indexOf(':'))
+  for (let time = 0; time < TIMES_ASKED_AGAIN; time += 1) {
+    const cases = await casesOf({ ...asked, section })
+    if (cases.has(name) && cases.get(name) === undefined) return true
+  }
+  return false
 }
 
 /** What Node makes of HTTP/2 by itself. */
@@ -62,8 +86,9 @@ async function main(): Promise<void> {
   const bare = await bareServer()
   try {
     const program = await build(folder)
-    const ofNode = await casesOf(program, bare.port, folder)
-    const ours = await casesOf(program, Number(service.grpc.split(':')[1]), folder)
+    const asked = { program, folder, port: Number(service.grpc.split(':')[1]) }
+    const ofNode = await casesOf({ ...asked, port: bare.port })
+    const ours = await casesOf(asked)
     tally.check(
       'both were asked the same',
       ours.size > 100 && ours.size === ofNode.size,
@@ -72,6 +97,7 @@ async function main(): Promise<void> {
     for (const [name, failure] of ours) {
       if (failure === undefined) tally.pass(name)
       else if (ofNode.get(name) !== undefined) tally.pass(`${name} (fails, as Node itself does: ${failure})`)
+      else if (await holdsLater(name, asked)) tally.pass(`${name} (holds when asked again; at first: ${failure})`)
       else tally.fail(name, failure)
     }
     tally.equal('exit code after SIGTERM', await service.stop(), 0)
