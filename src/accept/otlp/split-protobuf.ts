@@ -1,4 +1,4 @@
-import { GROUP_WORDS, GroupWord, type ScannedBody } from './scan-protobuf.ts'
+import { GROUP_WORDS, type Groups, GroupWord, type ScannedBody } from './scanned-body.ts'
 import { RESOURCE_SPANS, SCOPE_SPANS } from './traces-protobuf.ts'
 
 /** Spans on their way to one shard: the bytes are an ExportTraceServiceRequest of their own, with room for more. */
@@ -16,16 +16,12 @@ const HEAD_BYTES = 1 + LENGTH_BYTES
 
 /** Bytes that a shard's part of the body takes at most, its spans aside: a head and the fields of each group. */
 export function groupBytes(found: ScannedBody): number {
-  return (
-    fieldBytes(found.resourceWords, found.resources) +
-    fieldBytes(found.scopeWords, found.scopes) +
-    (found.resources + found.scopes) * HEAD_BYTES
-  )
+  return headBytes(found.resources) + headBytes(found.scopes)
 }
 
-function fieldBytes(words: Uint32Array, groups: number): number {
-  let bytes = 0
-  for (let at = 0; at < groups * GROUP_WORDS; at += GROUP_WORDS) {
+function headBytes({ n, words }: Groups): number {
+  let bytes = n * HEAD_BYTES
+  for (let at = 0; at < n * GROUP_WORDS; at += GROUP_WORDS) {
     const parts = (words[at + GroupWord.partsEnd] as number) - (words[at + GroupWord.partsAt] as number)
     bytes += (words[at + GroupWord.end] as number) - (words[at + GroupWord.at] as number) - parts
   }
@@ -79,7 +75,8 @@ export function createSplitter(shards: number): Splitter {
   }
 
   function copySpans(body: Uint8Array, found: ScannedBody, groups: { resource: number; scope: number }, to: Sharing) {
-    const { spanAt, shard: shardOfSpan, scopeWords, resourceWords } = found
+    const { spanAt, shard: shardOfSpan } = found
+    const scopeWords = found.scopes.words
     const { scope, resource } = groups
     const last = (scopeWords[scope + GroupWord.firstPart] as number) + (scopeWords[scope + GroupWord.parts] as number)
     for (let span = scopeWords[scope + GroupWord.firstPart] as number; span < last;) {
@@ -91,7 +88,7 @@ export function createSplitter(shards: number): Splitter {
       const cargo = to.cargos[shard] as Cargo
       if ((resourceHead[shard] as number) < 0) {
         resourceHead[shard] = begin(cargo, RESOURCE_SPANS)
-        copyFields(cargo, body, resourceWords, resource)
+        copyFields(cargo, body, found.resources.words, resource)
       }
       if ((scopeHead[shard] as number) < 0) {
         scopeHead[shard] = begin(cargo, SCOPE_SPANS)
@@ -117,10 +114,10 @@ export function createSplitter(shards: number): Splitter {
 
   return {
     split(body, found, cargos, firstOrder) {
-      const { resourceWords } = found
-      for (let resource = 0; resource < found.resources * GROUP_WORDS; resource += GROUP_WORDS) {
-        const first = resourceWords[resource + GroupWord.firstPart] as number
-        const scopes = resourceWords[resource + GroupWord.parts] as number
+      const { n, words } = found.resources
+      for (let resource = 0; resource < n * GROUP_WORDS; resource += GROUP_WORDS) {
+        const first = words[resource + GroupWord.firstPart] as number
+        const scopes = words[resource + GroupWord.parts] as number
         for (let scope = first * GROUP_WORDS; scope < (first + scopes) * GROUP_WORDS; scope += GROUP_WORDS) {
           copySpans(body, found, { resource, scope }, { cargos, firstOrder })
           endAll(scopeHead, cargos)

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { createProtobufScan, onlyShardOf, shardOf } from '../../../../src/accept/otlp/scan-protobuf.ts'
+import { createProtobufScan, shardOf } from '../../../../src/accept/otlp/scan-protobuf.ts'
+import { onlyShardOf } from '../../../../src/accept/otlp/scanned-body.ts'
 import { addWhole, type Cargo, createSplitter, groupBytes } from '../../../../src/accept/otlp/split-protobuf.ts'
 import { entry, join, scope, span } from '../../../builders/otlp-wire.ts'
 import { bytesField, numberField, textField } from '../../../builders/protobuf-bytes.ts'
