@@ -11,7 +11,7 @@ import { languages, type Resources } from '../model/spans.ts'
 import { type BoundaryTable } from '../model/tail.ts'
 import { clearExact } from '../runtime/exact-sums.ts'
 import { addCell, addWeighted, emptySums, grown, grownSums } from './columns.ts'
-import { type Counted } from './operations.ts'
+import { type Counted } from './counted.ts'
 import { createPairIndex } from './pair-index.ts'
 
 /** Series of one component of an edge: in each band a histogram with its buckets, sum and count. */

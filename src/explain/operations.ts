@@ -1,17 +1,17 @@
 import { type RequestColumns } from '../model/decomposition.ts'
-import { Band, type CountedRequests, QUANTILES, RequestClass, Sampling } from '../model/requests.ts'
+import { Band, QUANTILES, RequestClass, Sampling } from '../model/requests.ts'
 import { type ServiceSampling } from '../model/tail.ts'
 import { type Counters } from '../runtime/counters.ts'
 import { SKETCH_BINS, sketchBin } from '../runtime/sketch.ts'
 import { type Marks } from '../runtime/stage.ts'
 import { type Strings } from '../runtime/strings.ts'
 import { createBudgets, type Budgets } from './budgets/index.ts'
-import { BY_STRUCTURE, createClasses } from './classes.ts'
+import { createClasses } from './classes.ts'
+import { type Counted, ensureCounted } from './counted.ts'
 import { type explainCounters } from './counters.ts'
 import { type Learned } from './learned.ts'
 import { createLoadedLearning, type LoadedLearning } from './loaded-learning.ts'
 import { BandFlag, type PublishedBands, type WantedExamples } from './published-bands.ts'
-import { grown } from './columns.ts'
 import { createOperationRows } from './operation-rows.ts'
 import {
   clearOperationRow,
@@ -21,6 +21,7 @@ import {
   operationTableBytes,
   OTHER_ROW
 } from './operation-table.ts'
+import { createPublishedRows } from './published-rows.ts'
 import { bandOf, type Booking, bookRequest } from './request-sums.ts'
 import { createServiceSamplings, type SampledService, samplingOf } from './service-samplings.ts'
 import { type ExplainSettings } from './settings.ts'
@@ -29,39 +30,6 @@ import { createThresholds } from './thresholds.ts'
 
 /** Rows looked at in one tick. */
 const SWEEP_ROWS = 512
-const NOTHING = 0
-const PUBLISHED = 128
-
-/** Where each request of one trace was counted; reused for the next. */
-export interface Counted extends CountedRequests {
-  row: Uint32Array
-  band: Uint8Array
-  over: Uint8Array
-  kept: boolean
-  class: Uint8Array
-  weight: Float64Array
-}
-
-export function createCounted(): Counted {
-  return {
-    row: new Uint32Array(64),
-    band: new Uint8Array(64),
-    over: new Uint8Array(64),
-    kept: false,
-    class: new Uint8Array(64),
-    weight: new Float64Array(64)
-  }
-}
-
-function ensureCounted(counted: Counted, n: number): void {
-  if (n <= counted.row.length) return
-  const size = Math.max(n, counted.row.length * 2)
-  counted.row = new Uint32Array(size)
-  counted.band = new Uint8Array(size)
-  counted.over = new Uint8Array(size)
-  counted.class = new Uint8Array(size)
-  counted.weight = new Float64Array(size)
-}
 
 /** Requests [from, to) of a trace, and where they are to be written down. */
 export interface CountOrder {
@@ -132,7 +100,10 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
   const table = createOperationTable(sketch)
   const { windowMs, sketchBytesMax } = settings
   const target = (): Float64Array => table.thresholdNs
-  const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow, onChanged: changed })
+  const onChanged = (row: number): void => {
+    published.changed(row)
+  }
+  const thresholds = createThresholds({ windowMs, sketchBytesMax, totals, target, onOverflow, onChanged })
   const classes = createClasses({ rules: settings.classes, streamAfterMs: settings.streamAfterMs, strings })
   const samplings = createServiceSamplings(settings.samplings, strings)
   const budgets = createBudgets(settings, { strings, counters, operations: table })
@@ -151,7 +122,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       ensureRows(count)
     },
     onTaken(row, nowMs) {
-      changed(row)
+      published.changed(row)
       const [service, operation] = [table.service[row] as number, table.operation[row] as number]
       services[row] = samplings.hold(service)
       classes.onTaken(row, service, operation)
@@ -160,7 +131,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       else if (earlier !== undefined && nowMs < earlier.untilMs) beginRow(earlier.learning, row)
     },
     onFree(row) {
-      changed(row)
+      published.changed(row)
       tools.onFree(row)
       budgets.onFree(row)
       samplings.release(services[row] as SampledService)
@@ -171,76 +142,12 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     }
   })
 
-  /** Rows to publish at the next tick, each once. */
-  const changedRows: number[] = []
-  let isChanged = new Uint8Array(0)
-  /** What each row is published as; NOTHING without. */
-  let publishedFlags = new Uint8Array(0)
-  let publishedService = new Uint32Array(0)
-  let publishedOperation = new Uint32Array(0)
-
-  function changed(row: number): void {
-    if (isChanged[row] === 1) return
-    if (row >= isChanged.length) {
-      const rows = table.live.length
-      isChanged = grown(isChanged, rows)
-      publishedFlags = grown(publishedFlags, rows)
-      publishedService = grown(publishedService, rows)
-      publishedOperation = grown(publishedOperation, rows)
-    }
-    isChanged[row] = 1
-    changedRows.push(row)
-  }
-
-  function publish(nowMs: number): void {
-    for (const row of changedRows) {
-      isChanged[row] = 0
-      publishRow(row, nowMs)
-    }
-    changedRows.length = 0
-    bands.setFull(rows.isFull())
-  }
-
-  function publishRow(row: number, nowMs: number): void {
-    const [service, operation] = [table.service[row] as number, table.operation[row] as number]
-    const isSame = service === publishedService[row] && operation === publishedOperation[row]
-    const live = table.live[row] === 1
-    if (publishedFlags[row] !== NOTHING && !(live && isSame)) {
-      // Another row may have the name by now.
-      if (rows.find(publishedService[row] as number, publishedOperation[row] as number) < 0)
-        bands.delete(publishedService[row] as number, publishedOperation[row] as number)
-      publishedFlags[row] = NOTHING
-    }
-    if (!live) return
-    const { due, floorNs } = tools.wanted(row, nowMs)
-    const flags = flagsOf(row)
-    const thresholdNs = table.thresholdNs.subarray(row * QUANTILES, (row + 1) * QUANTILES)
-    bands.set(service, operation, { thresholdNs, flags: flags | (due * BandFlag.dueFirst), floorNs })
-    publishedService[row] = service
-    publishedOperation[row] = operation
-    publishedFlags[row] = flags | PUBLISHED
-  }
-
-  /** What is known of operations that have no row yet holds from their first request on. */
-  function publishEarlier(learning: LoadedLearning): void {
-    for (const { service, operation } of learning.learned.thresholds) {
-      const [serviceId, operationId] = [strings.internText(service), strings.internText(operation)]
-      if (rows.find(serviceId, operationId) >= 0) continue
-      const flags = learning.isStream(serviceId, operationId) ? RequestClass.stream : BY_STRUCTURE
-      bands.set(serviceId, operationId, {
-        thresholdNs: learning.thresholdsOf(serviceId, operationId),
-        flags,
-        floorNs: -1
-      })
-    }
-  }
-
-  function forgetEarlier(learning: LoadedLearning): void {
-    for (const { service, operation } of learning.learned.thresholds) {
-      const [serviceId, operationId] = [strings.internText(service), strings.internText(operation)]
-      if (rows.find(serviceId, operationId) < 0) bands.delete(serviceId, operationId)
-    }
-  }
+  const published = createPublishedRows({
+    ...{ table, bands, strings, flagsOf },
+    find: rows.find,
+    isFull: rows.isFull,
+    wanted: tools.wanted
+  })
 
   /** Without the examples that are due. */
   function flagsOf(row: number): number {
@@ -291,7 +198,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     const inWindow = banded && fixed === undefined
     if (inWindow) thresholds.observe(row, bin, booking.weight)
     booking.band = banded ? (givenBands?.[i] ?? bandOf(table.thresholdNs, row, ns)) : Band.none
-    if ((flagsOf(row) | PUBLISHED) !== publishedFlags[row]) changed(row)
+    if (!published.isPublishedAs(row, flagsOf(row))) published.changed(row)
     booking.over = banded && budgets.count(requests, i, booking)
     return inWindow
   }
@@ -373,7 +280,7 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
     bandsOf,
     find: rows.find,
     take: rows.take,
-    changed,
+    changed: published.changed,
     addToSketch(row, bin, weight) {
       if (!totals.add(row, bin, weight)) onOverflow()
     },
@@ -384,27 +291,27 @@ export function createOperations(settings: ExplainSettings, tools: OperationsToo
       for (let row = 1; row < table.rows; row++) {
         if (table.live[row] === 0) continue
         applyFixed(fixed, row)
-        changed(row)
+        published.changed(row)
       }
     },
     begin(given, nowMs) {
       earlier = { learning: createLoadedLearning(given, strings), untilMs: nowMs + windowMs }
-      publishEarlier(earlier.learning)
+      published.publishEarlier(earlier.learning)
     },
-    publish,
+    publish: published.publish,
     tick(nowMs) {
       thresholds.advance(nowMs)
       budgets.advance(nowMs)
       if (earlier !== undefined && nowMs >= earlier.untilMs) {
-        forgetEarlier(earlier.learning)
+        published.forgetEarlier(earlier.learning)
         earlier = undefined
       }
       rows.sweep(nowMs, SWEEP_ROWS, (row) => {
         // Fixed thresholds do not move with time.
         if (fixed === undefined) thresholds.settle(row)
-        changed(row)
+        published.changed(row)
       })
-      publish(nowMs)
+      published.publish(nowMs)
     },
     mark(marks) {
       for (let row = 0; row < table.rows; row++) {
