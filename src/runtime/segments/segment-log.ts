@@ -103,9 +103,8 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   let filling = newBatch()
   let writing = 0
   let writeBeganMs = -Infinity
-  let timer: NodeJS.Timeout | NodeJS.Immediate | undefined
-  /** The timer waits for more. */
-  let isGathering = false
+  /** Waits for more to gather. */
+  let timer: NodeJS.Timeout | undefined
   let isFailing = false
   let failure: unknown
   let retryTimer: NodeJS.Timeout | undefined
@@ -139,18 +138,18 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     filling.bytes += bytes
     filling.records += 1
     filling.last = sequence
+    const { kept } = filling
     if (writing === 0) schedule()
-    return filling.kept.promise
+    return kept.promise
   }
 
-  /** Whoever comes after a pause waits for nobody; what came while others were written has gathered for as long. */
+  /** Whoever comes after a pause waits for nobody, nor does what gathered while others were written: not even for the thread's other work. */
   function schedule(): void {
     const isLarge = filling.bytes >= WRITE_AT_ONCE_BYTES
-    if (timer !== undefined && !(isLarge && isGathering)) return
-    unschedule()
+    if (timer !== undefined && !isLarge) return
     const leftMs = isLarge ? 0 : writeBeganMs + settings.gatherMs - performance.now()
-    isGathering = leftMs > 0
-    timer = isGathering ? setTimeout(write, leftMs) : setImmediate(write)
+    if (leftMs > 0) timer = setTimeout(write, leftMs)
+    else write()
   }
 
   function write(): void {
@@ -159,8 +158,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   }
 
   function unschedule(): void {
-    clearTimeout(timer as NodeJS.Timeout)
-    clearImmediate(timer as NodeJS.Immediate)
+    clearTimeout(timer)
     timer = undefined
   }
 

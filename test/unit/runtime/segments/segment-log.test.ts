@@ -329,6 +329,24 @@ test('what came while others were synced has gathered meanwhile, and is written 
   }
 })
 
+test('no other work of the thread comes before a write: not for who comes after a pause, nor for what came during one', async () => {
+  const disk = createDisk()
+  const { log } = await begin(disk)
+  const events: string[] = []
+  await log.append(1, Buffer.from('begins a segment, and makes another ready'))
+  await new Promise(setImmediate)
+  disk.trouble((operation) => {
+    if (operation === 'write') events.push('written')
+    return undefined
+  })
+  const append = (name: string): Promise<unknown> => log.append(1, Buffer.from(name)).then(() => events.push(name))
+  setImmediate(() => events.push('other work'))
+  await Promise.all([append('first'), append('second')])
+  await new Promise(setImmediate)
+  expect(events).toEqual(['written', 'first', 'written', 'second', 'other work'])
+  await log.close()
+})
+
 test('a disk that stays full keeps nothing, says so once, and records are kept again when there is room', async () => {
   jest.useFakeTimers()
   try {
