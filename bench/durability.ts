@@ -6,7 +6,7 @@ import { type LoadPlan, type LoadReport, measureTogether } from './under-load.ts
 
 const modes = ['off', 'interval', 'batch'] as const
 const THROUGHPUT_SHARE_MIN = 0.75
-const ANSWERED_P99_MS_MAX = 10
+const ADDED_P99_MS_MAX = 10
 const RUNS = 3
 /** As in `workers`: after less, compiling is a part of what is measured. */
 const WARM_UP_SPANS = 1_800_000
@@ -26,7 +26,8 @@ export async function durability(): Promise<string> {
     const paced = { runSpans: PACED_RUN_SPANS, spansPerSecond: halfRate }
     const half = await measureTogether(modes.map((mode) => ({ ...planOf(mode, join(folder, 'half')), ...paced })))
     const share = batch.countedPerSecond / off.countedPerSecond
-    const p99 = half[2]?.answeredMs.p99 ?? NaN
+    const [answeredOff, answered] = [half[0]?.answeredMs.p99 ?? NaN, half[2]?.answeredMs.p99 ?? NaN]
+    const added = answered - answeredOff
     const figures: Figure[] = [
       {
         name: 'durability: batch, spans/s until counted, of those without',
@@ -35,10 +36,10 @@ export async function durability(): Promise<string> {
         met: share >= THROUGHPUT_SHARE_MIN
       },
       {
-        name: 'durability: batch, answered at half load, p99',
-        measured: `${digits(p99)} ms`,
-        bound: `≤ ${ANSWERED_P99_MS_MAX} ms`,
-        met: p99 <= ANSWERED_P99_MS_MAX
+        name: 'durability: batch, answered at half load, p99, beyond that without',
+        measured: `${digits(added)} ms`,
+        bound: `≤ ${ADDED_P99_MS_MAX} ms`,
+        met: added <= ADDED_P99_MS_MAX
       }
     ]
     const rows = modes.map((mode, i) => {
