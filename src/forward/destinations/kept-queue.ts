@@ -196,8 +196,9 @@ export function createKeptQueue(
     },
     putBack(one) {
       underWay.delete(one)
-      if (!closed) ready.unshift(one)
-      else if (one.position === undefined) dropped(Delivery.shutdown, one.parcel.spans)
+      // What is on disk and not delivered must not be missed by the last acknowledgement.
+      if (!closed || one.position !== undefined) ready.unshift(one)
+      else dropped(Delivery.shutdown, one.parcel.spans)
     },
     taken(one) {
       done(one)
