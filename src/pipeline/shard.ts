@@ -10,9 +10,8 @@ import { type Marks } from '../runtime/stage.ts'
 import { type Settings } from '../settings/settings.ts'
 import { type Guard } from './guard.ts'
 
-/** Time that giants may take of a tick, and traces that were held of a turn. */
+/** Time that giants may take of a tick. */
 const GIANTS_MS = 20
-const HELD_MS = 10
 /** Traces of the most spans that may wait for their turn: settings/memory-sizes.ts counts on it. */
 const GIANTS_WAITING = 2
 
@@ -52,7 +51,7 @@ export interface ShardParts {
   readonly judge: (requests: RequestColumns) => JudgedRequests
   readonly guard: Guard
   readonly nowMs: () => number
-  /** Time of a turn for what is due. */
+  /** Time of a turn for traces that are due, and again for those that were held. */
   readonly closeMs: number
   /** Passes spans on; without it they end here. */
   readonly forward: Forwarder | undefined
@@ -68,7 +67,7 @@ export interface Shard {
   readonly close: (nowMs: number) => number
   /** Between two rounds: a slice of both halves, where there is no other shard. */
   readonly closeDue: (nowMs: number) => number
-  /** Whether there is more to close. */
+  /** Whether there is more to close or to judge. */
   readonly due: (nowMs: number) => boolean
   /** Second half, once every shard has closed: judges what waited for its neighbours; at the end, at Infinity, all of it. */
   readonly judge: (nowMs: number) => void
@@ -242,7 +241,7 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
 
   function judge(nowMs: number): void {
     const isLast = nowMs === Infinity
-    judgeHeld(isLast ? Infinity : parts.nowMs() + HELD_MS, nowMs)
+    judgeHeld(isLast ? Infinity : parts.nowMs() + parts.closeMs, nowMs)
     if (isLast) forward?.shutdown()
   }
 
@@ -262,7 +261,7 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       judge(nowMs)
       return closed
     },
-    due: assemble.due,
+    due: (nowMs) => assemble.due(nowMs) || decompose.due(nowMs),
     judge,
     closeAll(nowMs) {
       begin(nowMs)
@@ -291,7 +290,7 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       },
       end(nowMs) {
         advanceGiants()
-        judgeHeld(parts.nowMs() + HELD_MS, Infinity)
+        judgeHeld(parts.nowMs() + parts.closeMs, Infinity)
         if (hasGiants() || decompose.due(Infinity)) return false
         assemble.replay.end(nowMs)
         return true

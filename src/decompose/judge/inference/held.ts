@@ -37,6 +37,7 @@ export function createHeld(options: HeldOptions): Held {
   let line: (HeldTrace | undefined)[] = []
   let first = 0
   let bytes = 0
+  let askedMs = -Infinity
 
   return {
     add(trace, held, nowMs) {
@@ -45,16 +46,14 @@ export function createHeld(options: HeldOptions): Held {
       bytes += sizeOf(one)
     },
     due(nowMs) {
+      askedMs = nowMs
       const oldest = line[first]
-      if (oldest === undefined) return false
-      if (oldest.dueMs <= nowMs) return true
-      if (bytes <= options.bytesMax) return false
-      options.early()
-      return true
+      return oldest !== undefined && (oldest.dueMs <= nowMs || bytes > options.bytesMax)
     },
     take() {
       const oldest = line[first]
       if (oldest === undefined) throw new Error('no trace is held')
+      if (oldest.dueMs > askedMs) options.early()
       line[first++] = undefined
       bytes -= sizeOf(oldest)
       if (first >= 64 && first * 2 > line.length) {
