@@ -58,5 +58,6 @@ function rounds(count: number, work: () => number): number[] {
     const { user, system } = process.cpuUsage(before)
     return ((user + system) * 1e3) / STEPS
   })
+  // Looked at, so that nobody may leave the work out; whole numbers are never this.
   return kept === 0.5 ? [NaN] : times
 }
