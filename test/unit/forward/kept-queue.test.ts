@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals'
+import { createKeptQueue } from '../../../src/forward/destinations/kept-queue.ts'
+import { type Waiting } from '../../../src/forward/destinations/parcel-queue.ts'
 import { createDestinations, type Destinations } from '../../../src/forward/index.ts'
 import { forwardSection, forwardSettings } from '../../../src/forward/settings.ts'
 import { Delivery } from '../../../src/model/forwarding.ts'
@@ -100,6 +102,39 @@ test('closing keeps what is not delivered, and nothing that is', async () => {
   const after = await live(disk.killed(), well.endpoint, { concurrency: 1 })
   await after.until(() => after.spans().sent === 8)
   expect(bodies(well)).toEqual(letters.slice(2))
+})
+
+test('what was under way when the queue closed, and comes back before it is closed, is not taken for delivered', async () => {
+  const disk = createDisk()
+  const queueOn = async ({ folder }: DiskModel) => {
+    const ignore = (): void => undefined
+    const queue = createKeptQueue(
+      { name: 'd', queueBytesMax: 1e6, onFull: 'drop_newest', concurrency: 1 },
+      {
+        openFolder: () => Promise.resolve(folder),
+        syncEveryMs: 0,
+        waitingBytesMax: 1e6,
+        nowMs: () => 0,
+        dropped: ignore,
+        ready: ignore,
+        delivered: ignore,
+        happened: ignore,
+        log: { warn: ignore, info: ignore }
+      }
+    )
+    await queue.open()
+    return queue
+  }
+  const before = await queueOn(disk)
+  before.add({ bytes: Buffer.from('a'), spans: 1, readers: 1 })
+  let underWay: Waiting | undefined
+  while ((underWay = before.next()) === undefined) await new Promise((resolve) => setImmediate(resolve))
+  const closed = before.close()
+  before.putBack(underWay)
+  await closed
+  const after = await queueOn(disk.killed())
+  expect(after.bytes()).toBe(1)
+  await after.close()
 })
 
 test('with several under way, what is delivered before an older one may come again; the older one does', async () => {
