@@ -9,7 +9,6 @@ import {
   clearScannedBody,
   createScannedBody,
   ensureSpan,
-  GroupWord,
   onlyShardOf,
   type ScannedBody
 } from './scanned-body.ts'
@@ -126,16 +125,7 @@ class Scan {
     }
     if (scopes.n === firstScope) return true
     this.#mustStayWhole ||= !this.#saysLanguage
-    const to = addGroup(resources)
-    if (to < 0) return false
-    const { words } = resources
-    words[to + GroupWord.at] = at
-    words[to + GroupWord.partsAt] = partsAt
-    words[to + GroupWord.partsEnd] = partsEnd
-    words[to + GroupWord.end] = end
-    words[to + GroupWord.firstPart] = firstScope
-    words[to + GroupWord.parts] = scopes.n - firstScope
-    return true
+    return addGroup(resources, { at, partsAt, partsEnd, end, firstPart: firstScope, parts: scopes.n - firstScope })
   }
 
   #scopeSpans(end: number): boolean {
@@ -161,16 +151,7 @@ class Scan {
       else cursor.skip(tag, scopeSpansShape, end)
     }
     if (found.spans === firstSpan) return true
-    const to = addGroup(found.scopes)
-    if (to < 0) return false
-    const { words } = found.scopes
-    words[to + GroupWord.at] = at
-    words[to + GroupWord.partsAt] = partsAt
-    words[to + GroupWord.partsEnd] = partsEnd
-    words[to + GroupWord.end] = end
-    words[to + GroupWord.firstPart] = firstSpan
-    words[to + GroupWord.parts] = found.spans - firstSpan
-    return true
+    return addGroup(found.scopes, { at, partsAt, partsEnd, end, firstPart: firstSpan, parts: found.spans - firstSpan })
   }
 
   /** The span with ids where every SDK writes them. */

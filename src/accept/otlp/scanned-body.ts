@@ -66,16 +66,23 @@ function ensureSpans(found: ScannedBody, spans: number): void {
   found.shard = shard
 }
 
-/** Returns where the words of another group are to be written, -1 when there are too many groups. */
-export function addGroup(groups: Groups): number {
-  if (groups.n === GROUPS_MAX) return -1
-  const at = groups.n++ * GROUP_WORDS
-  if (at === groups.words.length) {
+/** False when there are too many groups. */
+export function addGroup(groups: Groups, group: Readonly<Record<keyof typeof GroupWord, number>>): boolean {
+  if (groups.n === GROUPS_MAX) return false
+  const to = groups.n++ * GROUP_WORDS
+  if (to === groups.words.length) {
     const larger = new Uint32Array(groups.words.length * 2)
     larger.set(groups.words)
     groups.words = larger
   }
-  return at
+  const { words } = groups
+  words[to + GroupWord.at] = group.at
+  words[to + GroupWord.partsAt] = group.partsAt
+  words[to + GroupWord.partsEnd] = group.partsEnd
+  words[to + GroupWord.end] = group.end
+  words[to + GroupWord.firstPart] = group.firstPart
+  words[to + GroupWord.parts] = group.parts
+  return true
 }
 
 /** The shard that all spans of a body belong to, -1 when there are several, 0 of a body without any. */
