@@ -1,6 +1,7 @@
 import { dataFrames, frame, FrameType, grpcMessage } from '../../builders/raw-http2.ts'
 import { type Exposition } from '../../builders/prometheus-text.ts'
 import { pause } from '../../builders/live-service.ts'
+import { type Account } from '../ledger.ts'
 import { defineScenario } from '../scenario.ts'
 import { spanBytes, traceBody } from '../senders/bodies.ts'
 import { headers, openRaw, type RawConnection, settings, Setting } from '../senders/raw-http2.ts'
@@ -24,25 +25,20 @@ export const scenario = defineScenario<Facts>({
   settings: { accept: { headers_timeout: `${TIMEOUT_MS}ms`, body_timeout: `${TIMEOUT_MS}ms` } },
   limits: { grownMibMax: 400 },
   async run(bed) {
-    const account = bed.ledger.account(SERVICE)
     const opened = await Promise.all(
       Array.from({ length: bed.pick(20, 200) }, () =>
         openRaw(bed.service.grpc, settings([[Setting.initialWindowSize, 0]]))
       )
     )
-    const connections = opened.filter((connection) => connection !== undefined)
-    let calls = 0
-    for (const connection of connections) {
-      for (let call = 0; call < STREAMS; call++) {
-        if (!(await connection.send(exportCall(1 + 2 * call)))) break
-        account.note('unanswered', 1)
-        calls += 1
-      }
-    }
-    await Promise.race([pause(CUT_MS_MAX), trickle(connections)])
-    const left = connections.filter((connection) => connection.isOpen()).length
-    for (const connection of connections) connection.close()
-    return { connections: connections.length, calls, left, last: await bed.settled() }
+    const callers = opened
+      .filter((connection) => connection !== undefined)
+      .map((connection) => createCaller(connection, bed.ledger.account(SERVICE)))
+    for (const caller of callers) await caller.askUntilStuck()
+    await Promise.race([pause(CUT_MS_MAX), keepBusy(callers)])
+    const left = callers.filter(({ connection }) => connection.isOpen()).length
+    for (const { connection } of callers) connection.close()
+    const calls = callers.reduce((sum, caller) => sum + caller.calls(), 0)
+    return { connections: callers.length, calls, left, last: await bed.settled() }
   },
   happened: ({ connections, calls, left, last }) =>
     `${calls} calls on ${connections} connections; ${last.sum('tail_ingest_connections_cut_total', { reason: 'unread' })} were cut for unread answers, ${left} were left`,
@@ -53,16 +49,43 @@ export const scenario = defineScenario<Facts>({
   }
 })
 
+interface Caller {
+  readonly connection: RawConnection
+  readonly calls: () => number
+  /** Makes calls until as many as may be open have no answer: a refusal comes through without a window, and is asked again. */
+  readonly askUntilStuck: () => Promise<void>
+}
+
+function createCaller(connection: RawConnection, account: Account): Caller {
+  let calls = 0
+  return {
+    connection,
+    calls: () => calls,
+    async askUntilStuck() {
+      while (calls - connection.refused() < STREAMS) {
+        if (!(await connection.send(exportCall(1 + 2 * calls)))) return
+        account.note('unanswered', 1)
+        calls += 1
+      }
+    }
+  }
+}
+
 function exportCall(stream: number): Buffer {
   const body = traceBody(SERVICE, [spanBytes({ name: 'window' })])
   return Buffer.concat([headers(stream), dataFrames(stream, grpcMessage(body))])
 }
 
-/** Keeps every connection busy with frames that carry nothing, until all are closed. */
-async function trickle(connections: readonly RawConnection[]): Promise<void> {
+/** Keeps every connection busy with frames that carry nothing, and with what was refused, until all are closed. */
+async function keepBusy(callers: readonly Caller[]): Promise<void> {
   const ping = frame(FrameType.ping, 0, 0, Buffer.alloc(8))
-  while (connections.some((connection) => connection.isOpen())) {
-    await Promise.all(connections.map((connection) => connection.send(ping)))
+  while (callers.some(({ connection }) => connection.isOpen())) {
+    await Promise.all(
+      callers.map(async ({ connection, askUntilStuck }) => {
+        await connection.send(ping)
+        await askUntilStuck()
+      })
+    )
     await pause(200)
   }
 }

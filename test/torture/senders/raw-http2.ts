@@ -1,5 +1,14 @@
 import { connect, type Socket } from 'node:net'
-import { END_HEADERS, frame, FrameType, grpcHeaders, hpackText, PREFACE, readFrames } from '../../builders/raw-http2.ts'
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  FrameType,
+  grpcHeaders,
+  hpackText,
+  PREFACE,
+  readFrames
+} from '../../builders/raw-http2.ts'
 
 export const Setting = { headerTableSize: 1, initialWindowSize: 4 } as const
 
@@ -30,6 +39,8 @@ export interface RawConnection {
   readonly isOpen: () => boolean
   /** Error codes of the GOAWAY frames that came. */
   readonly goaways: number[]
+  /** Calls whose answer was headers alone: refusals, which need no window. */
+  readonly refused: () => number
   /** Stops reading, so that what the other side writes stays with it. */
   readonly stopReading: () => void
   readonly close: () => void
@@ -44,8 +55,10 @@ export async function openRaw(address: string, first = settings()): Promise<RawC
   await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed])
   if (socket.destroyed) return undefined
   const goaways: number[] = []
-  readFrames(socket, ({ type, payload }) => {
+  let refused = 0
+  readFrames(socket, ({ type, flags, payload }) => {
     if (type === FrameType.goaway) goaways.push(payload.readUInt32BE(4))
+    if (type === FrameType.headers && (flags & END_STREAM) !== 0) refused += 1
   })
   const isOpen = (): boolean => !socket.destroyed && socket.writable
   const connection: RawConnection = {
@@ -56,6 +69,7 @@ export async function openRaw(address: string, first = settings()): Promise<RawC
     },
     isOpen,
     goaways,
+    refused: () => refused,
     stopReading() {
       socket.pause()
     },
