@@ -58,6 +58,7 @@ export interface Durability {
 export interface DurabilityState {
   readonly segments: number
   readonly bytes: number
+  readonly spareBytes: number
   readonly degraded: boolean
 }
 
@@ -241,7 +242,12 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
     },
     state() {
       const segments = opened?.log.segments() ?? []
-      return { segments: segments.length, bytes: bytesOf(segments), degraded: opened?.log.failing() ?? false }
+      return {
+        segments: segments.length,
+        bytes: bytesOf(segments),
+        spareBytes: opened?.log.spareBytes() ?? 0,
+        degraded: opened?.log.failing() ?? false
+      }
     },
     bytes: () => (opened === undefined ? 0 : opened.log.bufferBytes() + opened.ledger.bytes())
   }

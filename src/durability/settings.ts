@@ -26,11 +26,13 @@ export const segmentLogSection = section({
     ),
   segment_bytes: within(sizeBytes, [MIB, GIB], '1MiB to 1GiB')
     .default(64 * MIB)
-    .describe('A file of the log is closed at this size, and removed when nothing in it is needed any more.'),
+    .describe(
+      'A file of the log is closed at this size, and written over or removed when nothing in it is needed any more.'
+    ),
   bytes_max: within(sizeBytes, [16 * MIB, 1024 * GIB], '16MiB to 1024GiB')
     .default(4 * GIB)
     .describe(
-      'All files together. Over it on_error says what happens: degrade gives up the oldest file, refuse takes nothing new. A trace that stays open keeps every file since its first span.'
+      'All files together; up to an eighth of it are files kept to be written over. Over it on_error says what happens: degrade gives up the oldest file, refuse takes nothing new. A trace that stays open keeps every file since its first span.'
     ),
   free_share_min: within(shareRatio, [0, 0.9], '0% to 90%')
     .default(0.05)

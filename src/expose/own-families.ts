@@ -82,6 +82,7 @@ function logFamilies(
   return [
     { family: series.logSegments, samples: [{ labels: [], value: log.segments }] },
     { family: series.logBytes, samples: [{ labels: [], value: log.bytes }] },
+    { family: series.logSpareBytes, samples: [{ labels: [], value: log.spareBytes }] },
     { family: series.logDegraded, samples: [{ labels: [], value: log.degraded ? 1 : 0 }] },
     { family: series.logSyncDuration, samples: [{ labels: [], value: sync.cells }] }
   ]

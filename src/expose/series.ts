@@ -239,6 +239,13 @@ export const series = {
     help: 'Bytes of them.',
     labels: []
   },
+  logSpareBytes: {
+    name: 'tail_log_spare_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes of files that nobody needs any more and that are kept to be written over.',
+    labels: []
+  },
   logDegraded: {
     name: 'tail_log_degraded',
     type: 'gauge',

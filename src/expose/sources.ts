@@ -88,7 +88,13 @@ export interface ExposeSources {
   readonly scrape?: (showsAll: boolean) => () => void
   /** Of the segment log; undefined without one. */
   readonly durability?: () =>
-    { readonly segments: number; readonly bytes: number; readonly degraded: boolean } | undefined
+    | {
+        readonly segments: number
+        readonly bytes: number
+        readonly spareBytes: number
+        readonly degraded: boolean
+      }
+    | undefined
   readonly version: string
   readonly startedMs: number
   /** Where spans are taken. */

@@ -1,8 +1,8 @@
-import { type Folder } from '../../src/runtime/segments/index.ts'
+import { type Folder, type WrittenFile } from '../../src/runtime/segments/index.ts'
 
 /** What is asked of a disk: tests let some of it go wrong. */
 export type DiskOperation =
-  'create' | 'write' | 'sync' | 'truncate' | 'rename' | 'remove' | 'sync folder' | 'list' | 'open'
+  'create' | 'overwrite' | 'write' | 'sync' | 'truncate' | 'rename' | 'remove' | 'sync folder' | 'list' | 'open'
 /** Throws to fail the operation; of a write, says how many bytes it takes. */
 export type Trouble = (operation: DiskOperation, name: string) => number | undefined
 
@@ -28,6 +28,8 @@ export interface DiskModel {
   /** Changes bytes in place; for tests that damage files. */
   readonly damage: (name: string, change: (bytes: Buffer) => Buffer) => void
   readonly names: () => string[]
+  /** Of a file. */
+  readonly bytes: (name: string) => number
 }
 
 export function createDisk(files = new Map<string, Content>()): DiskModel {
@@ -53,6 +55,37 @@ export function createDisk(files = new Map<string, Content>()): DiskModel {
   /** Turns what throws into a promise that rejects, as the real ones do. */
   const later = <T>(work: () => T | Promise<T>): Promise<T> => Promise.resolve().then(work)
 
+  function written(name: string, content: Content, writeThrough: boolean): WrittenFile {
+    let end = 0
+    return {
+      write: (parts) =>
+        later(() => {
+          const bytes = Buffer.concat(parts)
+          const taken = Math.min(ask('write', name) ?? bytes.length, bytes.length)
+          const before = Buffer.alloc(Math.max(end, content.seen.length))
+          content.seen.copy(before)
+          content.seen = Buffer.concat([
+            before.subarray(0, end),
+            bytes.subarray(0, taken),
+            before.subarray(end + taken)
+          ])
+          end += taken
+          if (writeThrough) sync(name, content)
+          return taken
+        }),
+      sync: () =>
+        later(() => {
+          sync(name, content)
+        }),
+      truncate: (bytes) =>
+        later(() => {
+          ask('truncate', name)
+          content.seen = content.seen.subarray(0, bytes)
+        }),
+      close: () => Promise.resolve()
+    }
+  }
+
   const folder: Folder = {
     list: () =>
       later(() => {
@@ -65,34 +98,21 @@ export function createDisk(files = new Map<string, Content>()): DiskModel {
         ask('create', name)
         const content = { seen: Buffer.alloc(0), durable: Buffer.alloc(0) }
         named.set(name, content)
-        return {
-          write: (parts) =>
-            later(() => {
-              const bytes = Buffer.concat(parts)
-              const taken = Math.min(ask('write', name) ?? bytes.length, bytes.length)
-              content.seen = Buffer.concat([content.seen, bytes.subarray(0, taken)])
-              if (writeThrough) sync(name, content)
-              return taken
-            }),
-          sync: () =>
-            later(() => {
-              sync(name, content)
-            }),
-          truncate: (bytes) =>
-            later(() => {
-              ask('truncate', name)
-              content.seen = content.seen.subarray(0, bytes)
-            }),
-          close: () => Promise.resolve()
-        }
+        return written(name, content, writeThrough)
+      }),
+    overwrite: (name, writeThrough) =>
+      later(() => {
+        ask('overwrite', name)
+        return written(name, contentOf(name), writeThrough)
       }),
     open: (name) =>
       later(() => {
         ask('open', name)
-        const { seen } = contentOf(name)
+        const content = contentOf(name)
         return {
-          bytes: seen.length,
-          read: (at, into) => Promise.resolve(seen.copy(into, 0, at)),
+          bytes: content.seen.length,
+          // As it is by then, whatever its name.
+          read: (at, into) => Promise.resolve(content.seen.copy(into, 0, at)),
           close: () => Promise.resolve()
         }
       }),
@@ -142,7 +162,8 @@ export function createDisk(files = new Map<string, Content>()): DiskModel {
       content.seen = change(Buffer.from(content.seen))
       content.durable = content.seen
     },
-    names: () => [...named.keys()].sort()
+    names: () => [...named.keys()].sort(),
+    bytes: (name) => contentOf(name).seen.length
   }
 }
 

@@ -142,7 +142,7 @@ function createFollower(
     close = file.close
     // What lies behind is being written.
     readableBytes = Math.min(file.bytes, segment.bytes)
-    reader = createSegmentReader({ ...file, bytes: readableBytes }, at)
+    reader = createSegmentReader({ ...file, bytes: readableBytes }, number, at)
   }
 
   /** Whether there is more to read after what this reader saw. */

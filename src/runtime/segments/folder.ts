@@ -6,7 +6,9 @@ import { join } from 'node:path'
 export interface Folder {
   readonly list: () => Promise<readonly string[]>
   /** A file that is not there yet; its name is durable after `sync`. Written through, each write is durable when it resolves. */
-  readonly create: (name: string, writeThrough: boolean) => Promise<AppendedFile>
+  readonly create: (name: string, writeThrough: boolean) => Promise<WrittenFile>
+  /** A file that is there, written from its start over what it holds. */
+  readonly overwrite: (name: string, writeThrough: boolean) => Promise<WrittenFile>
   readonly open: (name: string) => Promise<ReadFile>
   readonly truncate: (name: string, bytes: number) => Promise<void>
   readonly rename: (from: string, to: string) => Promise<void>
@@ -17,8 +19,8 @@ export interface Folder {
   readonly freeShare: () => Promise<number>
 }
 
-export interface AppendedFile {
-  /** Writes one part after the other at the end, and says how many of their bytes it wrote. */
+export interface WrittenFile {
+  /** Writes one part after the other behind what was written before, and says how many of their bytes it wrote. */
   readonly write: (parts: readonly Uint8Array[]) => Promise<number>
   /** What was written is durable when this resolves. */
   readonly sync: () => Promise<void>
@@ -33,20 +35,23 @@ export interface ReadFile {
   readonly close: () => Promise<void>
 }
 
-const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY, O_DSYNC } = constants
-const NEW_FILE = O_WRONLY | O_APPEND | O_CREAT | O_EXCL
+const { O_CREAT, O_EXCL, O_WRONLY, O_DSYNC } = constants
 /** Linux writes and syncs in one call: between two calls a thread that is busy with requests may not look for tens of milliseconds. */
 const SYNCS_ITSELF = process.platform === 'linux' ? O_DSYNC : 0
 
 /** A folder of the machine, made if it is missing. */
 export async function openFolder(path: string): Promise<Folder> {
   await mkdir(path, { recursive: true, mode: 0o700 })
+
+  async function openToWrite(name: string, flags: number, writeThrough: boolean): Promise<WrittenFile> {
+    const file = await open(join(path, name), O_WRONLY | flags | (writeThrough ? SYNCS_ITSELF : 0), 0o600)
+    return written(file, writeThrough && SYNCS_ITSELF === 0)
+  }
+
   return {
     list: () => readdir(path),
-    async create(name, writeThrough) {
-      const flags = writeThrough ? NEW_FILE | SYNCS_ITSELF : NEW_FILE
-      return appended(await open(join(path, name), flags, 0o600), writeThrough && SYNCS_ITSELF === 0)
-    },
+    create: (name, writeThrough) => openToWrite(name, O_CREAT | O_EXCL, writeThrough),
+    overwrite: (name, writeThrough) => openToWrite(name, 0, writeThrough),
     async open(name) {
       const file = await open(join(path, name), 'r')
       return { bytes: (await file.stat()).size, ...reading(file) }
@@ -69,10 +74,12 @@ export async function openFolder(path: string): Promise<Folder> {
   }
 }
 
-function appended(file: FileHandle, syncsEach: boolean): AppendedFile {
+function written(file: FileHandle, syncsEach: boolean): WrittenFile {
+  let end = 0
   return {
     async write(parts) {
-      const { bytesWritten } = await file.writev(parts)
+      const { bytesWritten } = await file.writev(parts, end)
+      end += bytesWritten
       if (syncsEach) await file.datasync()
       return bytesWritten
     },

@@ -1,5 +1,5 @@
 export { type DiskQueue, type DiskQueueOptions, type KeptItem, openDiskQueue, type QueuedItem } from './disk-queue.ts'
-export { type Folder, openFolder } from './folder.ts'
+export { type Folder, openFolder, type WrittenFile } from './folder.ts'
 export { type KnownSegment } from './open-segments.ts'
 export { type Losses, readAgain, recover, type Recovery } from './recovery.ts'
 export { type ReadRecord } from './scan.ts'

@@ -1,12 +1,15 @@
 import { Fault } from '../fault.ts'
-import { type AppendedFile, type Folder } from './folder.ts'
-import { segmentHead, segmentName } from './format.ts'
+import { type Folder, type WrittenFile } from './folder.ts'
+import { sealRecords, segmentHead, segmentName } from './format.ts'
+import { type Spare } from './spares.ts'
 
 export interface KnownSegment {
   readonly number: number
   /** The last sequence in it; -Infinity when there is none. */
   last: number
   bytes: number
+  /** Of its file before it was written over. */
+  readonly bytesBefore: number
   /** A part of it cannot be read: it is put aside and not removed. */
   damaged: boolean
 }
@@ -18,6 +21,8 @@ export interface OpenSegmentsOptions {
   readonly writeThrough: boolean
   /** Whether there is space for one segment more. */
   readonly hasSpace: () => Promise<boolean>
+  /** A file to write over, if there is one. */
+  readonly takeSpare: () => Spare | undefined
   /** Told how long each sync took, or a write that is one. */
   readonly synced: (ms: number) => void
 }
@@ -30,9 +35,12 @@ export interface OpenSegments {
   readonly current: () => KnownSegment | undefined
   /** Whether the next segment is ready. */
   readonly hasNext: () => Promise<boolean>
+  /** What its file takes of the disk. */
+  readonly nextBytes: () => number
   /** Goes on in the next one, which is known from here on. */
   readonly begin: () => Promise<KnownSegment>
-  readonly write: (parts: readonly Uint8Array[], last: number) => Promise<void>
+  /** Records, one after the other in each part. */
+  readonly write: (parts: readonly Buffer[], last: number) => Promise<void>
   /** What was written so far is durable. */
   readonly sync: () => Promise<void>
   /** Syncs and closes the current one. */
@@ -44,7 +52,7 @@ export interface OpenSegments {
 }
 
 interface OpenSegment {
-  readonly file: AppendedFile
+  readonly file: WrittenFile
   readonly known: KnownSegment
   dirty: boolean
 }
@@ -53,27 +61,39 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
   let { nextNumber } = options
   let current: OpenSegment | undefined
   let next: Promise<OpenSegment | undefined> = Promise.resolve(undefined)
+  let nextBytes = 0
+  let tidying: Promise<unknown> = Promise.resolve()
 
   /** With its head and its name durable, or none of it there. */
-  async function make(): Promise<OpenSegment> {
+  async function make(spare: Spare | undefined): Promise<OpenSegment> {
     const number = nextNumber++
     const name = segmentName(number)
-    const head = segmentHead(number)
-    const file = await folder.create(name, writeThrough)
+    const head = segmentHead({ number, isWrittenOver: spare !== undefined })
+    const known = { number, last: -Infinity, bytes: head.length, bytesBefore: spare?.bytes ?? 0, damaged: false }
+    let file: WrittenFile | undefined
+    await tidying
     try {
+      file = await (spare === undefined
+        ? folder.create(name, writeThrough)
+        : folder.overwrite(spare.name, writeThrough))
       await writeAll(file, [head])
       if (!writeThrough) await file.sync()
+      // Not before: under that name nobody may find what the file held.
+      if (spare !== undefined) await folder.rename(spare.name, name)
       await folder.sync()
+      return { file, known, dirty: false }
     } catch (reason) {
-      await file.close().catch(() => undefined)
+      await file?.close().catch(() => undefined)
+      if (spare !== undefined) await folder.remove(spare.name).catch(() => undefined)
       await folder.remove(name).catch(() => undefined)
       throw reason
     }
-    return { file, known: { number, last: -Infinity, bytes: head.length, damaged: false }, dirty: false }
   }
 
   async function makeReady(): Promise<OpenSegment | undefined> {
-    return (await options.hasSpace()) ? make() : undefined
+    const spare = options.takeSpare()
+    nextBytes = spare?.bytes ?? 0
+    return spare !== undefined || (await options.hasSpace()) ? make(spare) : undefined
   }
 
   async function sync(): Promise<void> {
@@ -89,14 +109,19 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
   return {
     current: () => current?.known,
     hasNext: async () => (await next) !== undefined,
+    nextBytes: () => nextBytes,
     async begin() {
-      current = (await next) ?? (await make())
-      next = makeReady().catch(() => undefined)
+      current = (await next) ?? (await make(options.takeSpare()))
+      next = makeReady().catch(() => {
+        nextBytes = 0
+        return undefined
+      })
       return current.known
     },
     async write(parts, last) {
       if (current === undefined) throw new Fault('BUG', 'no segment is open')
       const { file, known } = current
+      for (const part of parts) sealRecords(part, known.number)
       const startMs = performance.now()
       known.bytes += await writeAll(file, parts)
       known.last = last
@@ -107,21 +132,21 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
     sync,
     async finish() {
       await sync()
-      const file = current?.file
+      if (current === undefined) return
+      // All of it is durable: no write has to wait for this.
+      tidying = tidy(current)
       current = undefined
-      // All of it is durable: nobody has to wait for this.
-      void file?.close().catch(() => undefined)
     },
     async abandon() {
       if (current === undefined) return
-      const { file, known } = current
+      const abandoned = current
       current = undefined
-      await file.truncate(known.bytes).catch(() => undefined)
-      await file.close().catch(() => undefined)
+      await tidy(abandoned)
     },
     async discardNext() {
       const unwanted = await next
       next = Promise.resolve(undefined)
+      nextBytes = 0
       if (unwanted === undefined) return
       await unwanted.file.close().catch(() => undefined)
       await folder.remove(segmentName(unwanted.known.number)).catch(() => undefined)
@@ -129,8 +154,19 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
   }
 }
 
+/** Cuts off what is none of it: what was written in part, or what the file held before. */
+async function tidy({ file, known }: OpenSegment): Promise<void> {
+  await file.truncate(known.bytes).catch(() => undefined)
+  await file.close().catch(() => undefined)
+}
+
+/** What it takes of the disk. */
+export function fileBytesOf({ bytes, bytesBefore }: KnownSegment): number {
+  return Math.max(bytes, bytesBefore)
+}
+
 /** Gives the number of their bytes. */
-async function writeAll(file: AppendedFile, parts: readonly Uint8Array[]): Promise<number> {
+async function writeAll(file: WrittenFile, parts: readonly Uint8Array[]): Promise<number> {
   let total = 0
   for (let left = parts; left.length > 0;) {
     const written = await file.write(left)

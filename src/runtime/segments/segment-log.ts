@@ -1,8 +1,9 @@
 import { Fault } from '../fault.ts'
 import { type Folder } from './folder.ts'
 import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentName, writeRecord } from './format.ts'
-import { createOpenSegments, type KnownSegment } from './open-segments.ts'
+import { createOpenSegments, fileBytesOf, type KnownSegment } from './open-segments.ts'
 import { createPages, type Page } from './pages.ts'
+import { createSpares } from './spares.ts'
 
 export interface SegmentLogSettings {
   readonly segmentBytes: number
@@ -55,6 +56,8 @@ export interface SegmentLog {
   /** Removes the segments all of whose records come before this one. */
   readonly release: (beforeSequence: number) => Promise<void>
   readonly segments: () => readonly KnownSegment[]
+  /** Of files that are kept to be written over. */
+  readonly spareBytes: () => number
   readonly failing: () => boolean
   readonly counts: SegmentLogCounts
   /** Memory for records on their way. */
@@ -85,6 +88,8 @@ interface Batch {
 /** So much is not held back to gather more. */
 const WRITE_AT_ONCE_BYTES = 1 << 20
 const RETRY_MS = 1000
+/** Of all that the log may have on disk. */
+const SPARE_SHARE_MAX = 1 / 8
 /** Damaged files kept for whoever wants to know. */
 export const CORRUPT_SUFFIX = '.corrupt'
 const CORRUPT_KEPT = 4
@@ -95,8 +100,9 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   const counts: SegmentLogCounts = { records: 0, bytes: 0, unkept: 0, dropped: 0, stuck: 0 }
   const pages = createPages()
   const writeThrough = settings.syncEveryMs === 0
+  const spares = createSpares({ folder, bytesMax: settings.bytesMax * SPARE_SHARE_MAX, hasSpace })
   const files = createOpenSegments({
-    ...{ folder, writeThrough, hasSpace, synced: tools.synced },
+    ...{ folder, writeThrough, hasSpace, takeSpare: spares.take, synced: tools.synced },
     nextNumber: start.nextNumber
   })
   let nextSequence = start.nextSequence
@@ -238,6 +244,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     if (!isFailing) return
     try {
       await files.discardNext()
+      while (await spares.giveUp());
       if (settings.whenFull === 'drop' && isFull(failure)) await dropOldest()
       await makeRoom(Math.min(WRITE_AT_ONCE_BYTES, settings.bytesMax / 2))
       await begin()
@@ -251,7 +258,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 
   /** Within its own size. */
   async function makeRoom(bytes: number): Promise<void> {
-    while (bytesOf(segments) + bytes > settings.bytesMax) await giveUpOldest('the log is full')
+    while (onDisk() + bytes > settings.bytesMax) await giveUpOldest('the log is full')
   }
 
   /** On the file system, for another segment. */
@@ -259,11 +266,16 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     while (!(await hasSpace())) await giveUpOldest('the file system has too little free space')
   }
 
+  function onDisk(): number {
+    return segments.reduce((sum, segment) => sum + fileBytesOf(segment), files.nextBytes() + spares.bytes())
+  }
+
   async function hasSpace(): Promise<boolean> {
     return (await folder.freeShare()) >= settings.freeShareMin
   }
 
   async function giveUpOldest(why: string): Promise<void> {
+    if (await spares.giveUp()) return
     if (settings.whenFull === 'fail' || !(await dropOldest())) throw new Fault('BUSY', why)
   }
 
@@ -287,7 +299,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     const name = segmentName(segment.number)
     try {
       if (segment.damaged) await setAside(folder, name)
-      else await folder.remove(name)
+      else if (!(await spares.keep(segment))) await folder.remove(name)
     } catch {
       counts.stuck += 1
     }
@@ -313,6 +325,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       return done
     },
     segments: () => segments,
+    spareBytes: spares.bytes,
     failing: () => isFailing,
     counts,
     bufferBytes: pages.bytes,
@@ -326,6 +339,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
         await files.discardNext()
       })
       await removing
+      while (await spares.giveUp().catch(() => false));
       clearTimeout(retryTimer)
     }
   }

@@ -6,10 +6,11 @@ import { readCredentials } from '../../../src/access/credentials.ts'
 import { describeRules } from '../../../src/decompose/index.ts'
 import { buildPipeline } from '../../../src/pipeline.ts'
 import { Fault, type FaultCode } from '../../../src/runtime/fault.ts'
-import { createSegmentReader, checkHead } from '../../../src/runtime/segments/scan.ts'
+import { createSegmentReader, readHead } from '../../../src/runtime/segments/scan.ts'
 import {
   RECORD_HEAD_BYTES,
   SEGMENT_HEAD_BYTES,
+  sealRecords,
   segmentHead,
   writeRecord
 } from '../../../src/runtime/segments/format.ts'
@@ -171,14 +172,17 @@ function parsed(bytes: Uint8Array): unknown {
   }
 }
 
+const SEGMENT = 1
+
 function segment(payloads: readonly Buffer[]): Buffer {
   const bytes = Buffer.alloc(
     SEGMENT_HEAD_BYTES + payloads.reduce((sum, one) => sum + RECORD_HEAD_BYTES + one.length, 0)
   )
-  segmentHead(1).copy(bytes)
+  segmentHead({ number: SEGMENT, isWrittenOver: false }).copy(bytes)
   let at = SEGMENT_HEAD_BYTES
   for (const [i, payload] of payloads.entries())
     at = writeRecord(bytes, at, { type: 1, sequence: i + 1, timeMs: 5, payload })
+  sealRecords(bytes.subarray(SEGMENT_HEAD_BYTES), SEGMENT)
   return bytes
 }
 
@@ -186,7 +190,7 @@ function segment(payloads: readonly Buffer[]): Buffer {
 function withHeadChecksums(input: Uint8Array): Uint8Array {
   const bytes = Buffer.from(input)
   for (let at = SEGMENT_HEAD_BYTES; at + RECORD_HEAD_BYTES <= bytes.length;) {
-    bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, at + RECORD_HEAD_BYTES)), at)
+    bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, at + RECORD_HEAD_BYTES), SEGMENT), at)
     at += RECORD_HEAD_BYTES + bytes.readUInt32LE(at + 4)
   }
   return bytes
@@ -206,8 +210,8 @@ function segments(): Target {
         read: (at: number, into: Uint8Array) => Promise.resolve(bytes.copy(into, 0, at)),
         close: () => Promise.resolve()
       }
-      const head = await checkHead(file)
-      const reader = createSegmentReader(file)
+      const head = await readHead(file)
+      const reader = createSegmentReader(file, SEGMENT)
       let last = SEGMENT_HEAD_BYTES
       for (let record = await reader.next(); record !== undefined; record = await reader.next()) {
         const { at, end, payload } = record
@@ -222,7 +226,7 @@ function segments(): Target {
         reader.at() >= last && reader.at() <= Math.max(bytes.length, SEGMENT_HEAD_BYTES),
         () => `reading stopped at ${reader.at()}`
       )
-      return head === 'good' ? 'taken' : 'refused'
+      return typeof head === 'string' ? 'refused' : 'taken'
     }
   }
 }

@@ -34,7 +34,7 @@ async function fullExposition(): Promise<string> {
     sources: {
       memory: () => ({ spans: 1 }),
       clockOffsets: () => [{ from: 'a', to: 'b', seconds: 1 }],
-      durability: () => ({ segments: 1, bytes: 2, degraded: false }),
+      durability: () => ({ segments: 1, bytes: 2, spareBytes: 1, degraded: false }),
       destinations: () => [destination]
     }
   })

@@ -207,7 +207,7 @@ test('a segment of another version and a file of the same name by someone else a
   const [first = '', second = ''] = disk.names()
   disk.damage(first, () => Buffer.from('nothing of ours'))
   disk.damage(second, (bytes) => {
-    bytes.writeUInt32LE(2, 8)
+    bytes.writeUInt32LE(1, 8)
     return bytes
   })
   const { start, losses } = await recover(disk.folder, () => undefined)
