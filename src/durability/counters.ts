@@ -23,7 +23,7 @@ export const durabilityCounters = {
     values: skipReasons
   },
   tail_log_torn_bytes_total: {
-    help: 'Bytes at the end of the log that were being written when the process or the machine died. Nobody was told that they are kept.'
+    help: 'Bytes at the end of the log that were being written when the process or the machine died. Nobody was told that they are kept. In a file that was written over nothing tells them from what it held, and none are counted.'
   },
   tail_log_corrupt_bytes_total: { help: 'Bytes of the log that were damaged when it was read at the start.' },
   tail_log_corrupt_records_total: { help: 'Records among them, as far as they could be told apart.' },

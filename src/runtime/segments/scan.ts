@@ -22,7 +22,10 @@ export interface ReadRecord {
   readonly end: number
 }
 
-/** A segment read from a place on. Once a head is damaged nothing after it can be found; so end those whose file held another before. */
+/**
+ * A segment read from a place on. Once a head is damaged nothing after it can be found; where the file held another segment
+ * before, its end looks the same.
+ */
 export interface SegmentReader {
   /** The next whole record; undefined at the end of what can be read. */
   readonly next: () => Promise<ReadRecord | undefined>

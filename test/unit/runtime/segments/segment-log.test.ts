@@ -10,16 +10,7 @@ import {
 import { SEGMENT_HEAD_BYTES } from '../../../../src/runtime/segments/format.ts'
 import { createDisk, type DiskModel } from '../../../builders/disk-model.ts'
 import { createRandom } from '../../../builders/random.ts'
-
-const settings: SegmentLogSettings = {
-  segmentBytes: 2_000,
-  bytesMax: 1e6,
-  freeShareMin: 0,
-  whenFull: 'fail',
-  gatherMs: 0,
-  syncEveryMs: 0,
-  waitingBytesMax: 1e5
-}
+import { smallLog } from '../../../builders/small-log.ts'
 
 interface Life {
   readonly log: SegmentLog
@@ -35,7 +26,7 @@ async function begin({ folder }: DiskModel, changed: Partial<SegmentLogSettings>
     found.set(sequence, payload.toString())
   })
   const log = openSegmentLog(
-    { ...settings, ...changed },
+    { ...smallLog, ...changed },
     {
       folder,
       nowMs: () => 1000,

@@ -10,16 +10,8 @@ import {
 import { segmentName } from '../../../../src/runtime/segments/format.ts'
 import { createDisk, type DiskModel, type DiskOperation } from '../../../builders/disk-model.ts'
 import { createRandom } from '../../../builders/random.ts'
+import { smallLog } from '../../../builders/small-log.ts'
 
-const settings: SegmentLogSettings = {
-  segmentBytes: 2_000,
-  bytesMax: 1e6,
-  freeShareMin: 0,
-  whenFull: 'fail',
-  gatherMs: 0,
-  syncEveryMs: 0,
-  waitingBytesMax: 1e5
-}
 const RECORD_CHARS = 600
 
 interface Found extends Recovery {
@@ -38,7 +30,7 @@ async function found({ folder }: DiskModel): Promise<Found> {
 async function begin(disk: DiskModel, changed: Partial<SegmentLogSettings> = {}): Promise<SegmentLog> {
   const { folder } = disk
   const tools = { folder, nowMs: () => 1, synced: () => undefined, failed: () => undefined, recovered: () => undefined }
-  return openSegmentLog({ ...settings, ...changed }, tools, (await found(disk)).start)
+  return openSegmentLog({ ...smallLog, ...changed }, tools, (await found(disk)).start)
 }
 
 const textOf = (sequence: number): string => `${sequence}:`.padEnd(RECORD_CHARS, 'y')
