@@ -2,8 +2,8 @@ import { type Folder } from './folder.ts'
 import { segmentName } from './format.ts'
 import { type Losses, recover } from './recovery.ts'
 import { createSegmentReader, type ReadRecord, type SegmentReader } from './scan.ts'
-import { type KnownSegment } from './open-segments.ts'
-import { bytesOf, openSegmentLog, type SegmentLog } from './segment-log.ts'
+import { bytesOf, type KnownSegment } from './known-segment.ts'
+import { openSegmentLog, type SegmentLog } from './segment-log.ts'
 
 export interface DiskQueueOptions {
   readonly folder: Folder

@@ -1,6 +1,6 @@
 export { type DiskQueue, type DiskQueueOptions, type KeptItem, openDiskQueue, type QueuedItem } from './disk-queue.ts'
 export { type Folder, openFolder, type WrittenFile } from './folder.ts'
-export { type KnownSegment } from './open-segments.ts'
+export { bytesOf, type KnownSegment } from './known-segment.ts'
 export { type Losses, readAgain, recover, type Recovery } from './recovery.ts'
 export { type ReadRecord } from './scan.ts'
-export { bytesOf, type LogStart, openSegmentLog, type SegmentLog, type SegmentLogSettings } from './segment-log.ts'
+export { type LogStart, openSegmentLog, type SegmentLog, type SegmentLogSettings } from './segment-log.ts'

@@ -1,18 +1,8 @@
 import { Fault } from '../fault.ts'
 import { type Folder, type WrittenFile } from './folder.ts'
 import { sealRecords, segmentHead, segmentName } from './format.ts'
+import { type KnownSegment } from './known-segment.ts'
 import { type Spare } from './spares.ts'
-
-export interface KnownSegment {
-  readonly number: number
-  /** The last sequence in it; -Infinity when there is none. */
-  last: number
-  bytes: number
-  /** Of its file before it was written over. */
-  readonly bytesBefore: number
-  /** A part of it cannot be read: it is put aside and not removed. */
-  damaged: boolean
-}
 
 export interface OpenSegmentsOptions {
   readonly folder: Folder
@@ -158,11 +148,6 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
 async function tidy({ file, known }: OpenSegment): Promise<void> {
   await file.truncate(known.bytes).catch(() => undefined)
   await file.close().catch(() => undefined)
-}
-
-/** What it takes of the disk. */
-export function fileBytesOf({ bytes, bytesBefore }: KnownSegment): number {
-  return Math.max(bytes, bytesBefore)
 }
 
 /** Gives the number of their bytes. */

@@ -1,7 +1,7 @@
 import { type Folder, type ReadFile } from './folder.ts'
 import { isSpareName, numberOfName, SEGMENT_HEAD_BYTES, segmentName } from './format.ts'
 import { readHead, createSegmentReader, type ReadRecord, type SegmentReader } from './scan.ts'
-import { type KnownSegment } from './open-segments.ts'
+import { type KnownSegment } from './known-segment.ts'
 import { CORRUPT_SUFFIX, type LogStart, pruneAside, setAside } from './segment-log.ts'
 
 /** What could not be read, since the start. */

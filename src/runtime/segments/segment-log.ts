@@ -1,7 +1,8 @@
 import { Fault } from '../fault.ts'
 import { type Folder } from './folder.ts'
 import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentName, writeRecord } from './format.ts'
-import { createOpenSegments, fileBytesOf, type KnownSegment } from './open-segments.ts'
+import { fileBytesOf, type KnownSegment } from './known-segment.ts'
+import { createOpenSegments } from './open-segments.ts'
 import { createPages, type Page } from './pages.ts'
 import { createSpares } from './spares.ts'
 
@@ -348,10 +349,6 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 function isFull(reason: unknown): boolean {
   const { code } = reason as { code?: unknown }
   return code === 'ENOSPC' || code === 'EDQUOT'
-}
-
-export function bytesOf(segments: readonly KnownSegment[]): number {
-  return segments.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** Renames a file that is damaged or foreign. */

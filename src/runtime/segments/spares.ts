@@ -1,6 +1,6 @@
 import { type Folder } from './folder.ts'
 import { segmentName, spareName } from './format.ts'
-import { fileBytesOf, type KnownSegment } from './open-segments.ts'
+import { fileBytesOf, type KnownSegment } from './known-segment.ts'
 
 /** A file whose records nobody needs any more. */
 export interface Spare {
