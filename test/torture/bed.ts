@@ -7,13 +7,14 @@ import { scrapeUntil, startService, type LiveService, type SettingsFile } from '
 import { type Tally } from '../builders/tally.ts'
 import { makeCgroup } from './cgroup.ts'
 import { createLedger, settledSince } from './ledger.ts'
-import { type Bed, limitsOf, type Scenario } from './scenario.ts'
+import { type Bed, type Form, limitsOf, type Scenario } from './scenario.ts'
 import { watchVitals } from './vitals.ts'
 
 /** What every scenario's service is set to, so that waiting is short and counters are shown as they are. */
 const baseSettings: SettingsFile = { assemble: { quiet_time: '1s' }, expose: { zero_first: '0s' } }
 
 const SETTLED_MS_MAX = 60_000
+const MINUTE_MS = 60_000
 
 /** A bed with what only its maker may do. */
 export interface MadeBed extends Bed {
@@ -22,7 +23,7 @@ export interface MadeBed extends Bed {
 }
 
 /** Starts the service as a scenario wants it, and watches it. */
-export async function makeBed(scenario: Scenario, short: boolean, tally: Tally): Promise<MadeBed> {
+export async function makeBed(scenario: Scenario, { short, minutes }: Form, tally: Tally): Promise<MadeBed> {
   const folder = mkdtempSync(join(tmpdir(), 'tailspan-torture-'))
   const ports = await freePorts(scenario.ports ?? [])
   const data = { folder, ...Object.fromEntries(ports) }
@@ -56,6 +57,7 @@ export async function makeBed(scenario: Scenario, short: boolean, tally: Tally):
     },
     vitals: vitals.read,
     pick: (inShort, inWhole) => (short ? inShort : inWhole),
+    lasting: (shortMs, wholeMs) => (short ? shortMs : minutes === undefined ? wholeMs : minutes * MINUTE_MS),
     settled: () =>
       scrapeUntil(service, settledSince(ledger, limitsOf(scenario, short).countedTogether), { forMs: SETTLED_MS_MAX }),
     async kill() {

@@ -1,7 +1,7 @@
 /**
  * What strangers, storms and failures do to the live service: every scenario in scenarios/, one after the other, each against
- * a process of its own. `--short` is the form for every change, `--only WORDS` runs those whose name has the words; the whole, or
- * `--table`, writes RESULTS.md.
+ * a process of its own. `--short` is the form for every change, `--only WORDS` runs those whose name has the words,
+ * `--minutes N` holds the long loads that long; the whole, or `--table`, writes RESULTS.md.
  */
 import { readdirSync } from 'node:fs'
 import { inspect, parseArgs } from 'node:util'
@@ -11,7 +11,7 @@ import { makeBed, type MadeBed } from './bed.ts'
 import { sendHonest, startHonestSender } from './honest.ts'
 import { judgeLedger, summaryOf } from './ledger.ts'
 import { writeResults, type Row } from './results.ts'
-import { type Limits, limitsOf, type Scenario } from './scenario.ts'
+import { type Form, type Limits, limitsOf, type Scenario } from './scenario.ts'
 import { type Vitals } from './vitals.ts'
 
 const READY_EVERY_MS = 100
@@ -27,15 +27,15 @@ async function readScenarios(): Promise<Scenario[]> {
 }
 
 /** Throws it, waits until all is as before, and judges; gives the line of the table. */
-async function runScenario(scenario: Scenario, short: boolean, tally: Tally): Promise<Row> {
+async function runScenario(scenario: Scenario, form: Form, tally: Tally): Promise<Row> {
   const startedMs = performance.now()
   console.log(`--- ${scenario.name}: ${scenario.thrown}`)
-  const limits = limitsOf(scenario, short)
+  const limits = limitsOf(scenario, form.short)
   const before = tally.counts()
   const happened: string[] = []
   let bed: MadeBed | undefined
   try {
-    bed = await makeBed(scenario, short, tally)
+    bed = await makeBed(scenario, form, tally)
     const honest = startHonestSender(bed)
     bed.defer(honest.stop)
     const facts = await scenario.run(bed)
@@ -142,14 +142,21 @@ const mib = (bytes: number): number => Math.round(bytes / MIB)
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { short: { type: 'boolean' }, only: { type: 'string' }, table: { type: 'boolean' } }
+    options: {
+      short: { type: 'boolean' },
+      only: { type: 'string' },
+      minutes: { type: 'string' },
+      table: { type: 'boolean' }
+    }
   })
   const { short = false, only, table = !short && only === undefined } = values
+  const minutes = values.minutes === undefined ? undefined : Number(values.minutes)
+  if (minutes !== undefined && !(minutes > 0)) throw new RangeError('--minutes wants a number above 0')
   const tally = createTally()
   const rows: Row[] = []
   for (const scenario of await readScenarios()) {
     if ((short && scenario.longOnly === true) || (only !== undefined && !scenario.name.includes(only))) continue
-    rows.push(await runScenario(scenario, short, tally))
+    rows.push(await runScenario(scenario, { short, minutes }, tally))
   }
   if (table) writeResults(rows, short ? 'short form' : 'whole form')
   tally.close()

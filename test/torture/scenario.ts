@@ -64,6 +64,14 @@ const defaultLimits: Limits = {
   countersRestart: false
 }
 
+/** How much of everything is thrown. */
+export interface Form {
+  /** The form for every change. */
+  readonly short: boolean
+  /** Of loads that last for minutes, in the whole form; as each scenario has it when none is given. */
+  readonly minutes: number | undefined
+}
+
 /** Where a scenario runs: the service as a process of its own, and what is kept about it. */
 export interface Bed {
   /** The process as it is now. */
@@ -80,6 +88,8 @@ export interface Bed {
   readonly port: (name: string) => number
   /** Of the two, what fits the form of this run. */
   readonly pick: <T>(short: T, whole: T) => T
+  /** How long a load lasts that the run may have been told to hold longer. */
+  readonly lasting: (shortMs: number, wholeMs: number) => number
   /** The counters once all that is acknowledged by now is in them, or after a while without. */
   readonly settled: () => Promise<Exposition>
   /** Memory and answers as the watcher has seen them so far. */

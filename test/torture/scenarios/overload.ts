@@ -39,7 +39,7 @@ export const scenario = defineScenario<Facts>({
     await sendOpenLoop({ ...waiting, forMs: bed.pick(4_000, 15_000) }, account)
     const calm = await sendOpenLoop({ ...waiting, forMs: bed.pick(2_000, 5_000) }, account)
     const capacity = (calm.bodies.acknowledged / calm.tookMs) * 1_000
-    const forMs = bed.pick(5_000, 120_000)
+    const forMs = bed.lasting(5_000, 120_000)
     const storm = await sendOpenLoop({ ...plan, bodiesPerSecond: TIMES * capacity, forMs }, account)
     const { acknowledged, retryable, refused, unanswered } = storm.bodies
     // Answers to the last of them come later than that.

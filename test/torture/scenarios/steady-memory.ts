@@ -38,7 +38,7 @@ export const scenario = defineScenario<Facts>({
   async run(bed) {
     const account = bed.ledger.account('steady')
     const warmUpMs = bed.pick(1_000, 90_000)
-    const forMs = bed.pick(2_000, 120_000)
+    const forMs = bed.lasting(2_000, 120_000)
     const inspector = await inspect(bed.service.output())
     bed.defer(inspector.close)
     const sent = sendOpenLoop(
@@ -54,24 +54,24 @@ export const scenario = defineScenario<Facts>({
     )
     await pause(warmUpMs)
     const resident: Point[] = []
-    const looks: { x: number; exposition: Exposition }[] = []
+    const parts = new Map<string, Point[]>()
     for (const startedMs = performance.now(); performance.now() - startedMs < forMs;) {
       await pause(WINDOW_MS)
       // What is garbage says nothing of hours: V8 collects it when its heap has grown by half, which takes minutes.
       await inspector.collectGarbage()
       const x = performance.now() / HOURS_MS
       resident.push({ x, y: residentBytesOf(bed.service.pid).nowBytes / MIB })
-      looks.push({ x, exposition: await bed.service.scrape() })
+      for (const { labels, value } of partsIn(await bed.service.scrape())) {
+        const part = labels['part'] ?? ''
+        parts.set(part, [...(parts.get(part) ?? []), { x, y: value / MIB }])
+      }
     }
     await sent
-    const parts = new Set(looks.flatMap(({ exposition }) => partsIn(exposition)))
-    const slopeOfPart = (part: string): Slope =>
-      slopeOf(looks.map(({ x, exposition }) => ({ x, y: exposition.sum(PART, { part }) / MIB })))
     return {
       minutes: forMs / 60_000,
       resident,
       slope: slopeOf(resident),
-      parts: new Map([...parts].map((part) => [part, slopeOfPart(part)]))
+      parts: new Map([...parts].map(([part, points]) => [part, slopeOf(points)]))
     }
   },
   happened: ({ minutes, resident, slope, parts }) => {
@@ -92,6 +92,6 @@ export const scenario = defineScenario<Facts>({
   }
 })
 
-function partsIn({ samples }: Exposition): string[] {
-  return samples.filter(({ name }) => name === PART).map(({ labels }) => labels['part'] ?? '')
+function partsIn({ samples }: Exposition): Exposition['samples'] {
+  return samples.filter(({ name }) => name === PART)
 }
