@@ -114,14 +114,14 @@ async function readSegment(
   const unknown = { first: undefined, last: -Infinity, doubtfulBytes: 0 }
   try {
     const head = await readHead(file)
-    if (typeof head === 'string') {
+    if (typeof head === 'string' || head.number < number) {
       // A power cut right after a segment was begun leaves it empty; all else is somebody's data.
       if (isNewest && file.bytes <= SEGMENT_HEAD_BYTES) losses.tornBytes += file.bytes
       else losses.foreignFiles += 1
       await setAside(folder, name)
       return undefined
     }
-    if (head.number !== number) {
+    if (head.number > number) {
       // It was to become another segment, and a power cut brought its old name back.
       await folder.remove(name)
       return undefined

@@ -200,6 +200,16 @@ test('a name that a power cut brings back, of a file that was to become another 
   await log.close()
 })
 
+test('a segment under the name of a later one was renamed by somebody, and is put aside', async () => {
+  const disk = createDisk()
+  const log = await begin(disk)
+  await append(log, 6)
+  await log.close()
+  await disk.folder.rename(segmentName(1), segmentName(7))
+  expect(await found(disk)).toMatchObject({ sequences: [5, 6], losses: { foreignFiles: 1 } })
+  expect(disk.names()).toContain(`${segmentName(7)}.corrupt`)
+})
+
 test('files to write over are kept up to an eighth of what the log may have, and gone when it ends or begins', async () => {
   const disk = createDisk()
   const log = await begin(disk, { bytesMax: 40_000 })
