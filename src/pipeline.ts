@@ -1,5 +1,5 @@
 import {
-  type AcceptNext,
+  type AcceptEnd,
   createDecoderCounters,
   createMetricDecoder,
   createResources,
@@ -40,7 +40,7 @@ import type { Settings } from './settings/settings.ts'
 
 export interface Pipeline {
   /** Takes the bodies of export requests. */
-  readonly accept: AcceptNext
+  readonly accept: AcceptEnd
   /** Sequence of the first request of which anything is not counted yet; Infinity when all is. */
   readonly oldestUncounted: () => number
   /** Reads the segment log of an earlier process. */
@@ -195,8 +195,7 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
         const refused = encoding === 'json' ? points.decodeJson(body, lastMs) : points.decodeProtobuf(body, lastMs)
         decompose.learnPoints(points.points)
         return refused
-      },
-      admission: () => undefined
+      }
     },
     sources: {
       tables: explain.tables,

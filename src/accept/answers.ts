@@ -7,6 +7,8 @@ export interface Verdict {
   readonly message: string
   /** Whether what was taken is kept as the sender was promised; it is answered when this is known. */
   readonly kept?: Promise<boolean>
+  /** The body must stay as it is until then. */
+  readonly holdsBody?: boolean
 }
 
 export const signals = ['traces', 'metrics'] as const

@@ -1,7 +1,7 @@
 export { createAcceptor, type Acceptor, type Address } from './acceptor.ts'
 export { type Signal, type Verdict } from './answers.ts'
 export { acceptCounters, type AcceptCounters } from './counters.ts'
-export { type AcceptNext, type AcceptTools } from './intake.ts'
+export { type AcceptEnd, type AcceptNext, type AcceptTools } from './intake.ts'
 export { createRedaction, redacted, type Redaction } from './redaction/index.ts'
 export { acceptSection, acceptSettings, type AcceptSettings } from './settings.ts'
 export { type Encoding } from './status.ts'

@@ -20,15 +20,24 @@ import { type AcceptSettings } from './settings.ts'
 import { type Encoding } from './status.ts'
 import { createBodyTurns } from './body-turns.ts'
 
-/** `sequence` is the request's in the segment log; 0 or absent without one. */
-export type TakeBody = (body: Uint8Array, encoding: Encoding, sequence?: number) => Verdict
+/** The body is valid until this returns; if it lasts and the verdict holds it, until it is known whether it is kept. */
+export type TakeBody = (body: Uint8Array, encoding: Encoding, lasts: boolean) => Verdict
 
-/** Where bodies go. Called with bytes that are valid until it returns; throws a Fault to refuse all of them. */
+/** Where bodies go. Throws a Fault to refuse all of one. */
 export interface AcceptNext {
   readonly traces: TakeBody
   readonly metrics: TakeBody
   /** Asked before a body is read; an answer refuses it. */
   readonly admission: () => Pressed | undefined
+}
+
+/** Takes a body that is valid until this returns. `sequence` is the request's in the segment log; 0 or absent without one. */
+type TakeNumbered = (body: Uint8Array, encoding: Encoding, sequence?: number) => Verdict
+
+/** Where they end. Throws a Fault to refuse all of one. */
+export interface AcceptEnd {
+  readonly traces: TakeNumbered
+  readonly metrics: TakeNumbered
 }
 
 export interface AcceptTools {
@@ -113,6 +122,7 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
     const { source, release, declaredBytes, protocol } = arrival
     const deadlineMs = tools.nowMs() + arrival.timeoutMs
     const body = createBody({ budget, bytesMax, framed: protocol === 'grpc', declaredBytes })
+    let held: Promise<unknown> | undefined
     try {
       const timeoutMs = Math.min(settings.bodyTimeoutMs, arrival.timeoutMs)
       const stopped = await receive({ source, body, timeoutMs, release })
@@ -120,9 +130,12 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
       if (tools.nowMs() > deadlineMs) return { reason: 'timeout', message: 'the deadline passed before the body came' }
       // Many that came at once were let in before any of them had to wait.
       if (turns.late()) return tooLate
-      return await turns.take(() => open(arrival, decision.client, body.bytes()))
+      const outcome = await turns.take(() => open(arrival, decision.client, body.bytes()))
+      if (!isRefusal(outcome) && outcome.holdsBody === true) held = outcome.kept
+      return outcome
     } finally {
-      body.free()
+      if (held === undefined) body.free()
+      else void held.then(body.free, body.free)
     }
   }
 
@@ -133,16 +146,16 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
     if (broken !== undefined) return broken
     const bytes = framed ? wire.subarray(GRPC_PREFIX_BYTES) : wire
     const compressed = framed ? wire[0] === 1 : arrival.gzip
-    const use = (plain: Buffer): Verdict | Refusal => {
+    const use = (plain: Buffer, lasts: boolean): Verdict | Refusal => {
       clientLimits.charge(client, plain.length, tools.nowMs())
-      return handOn(arrival, wire.length, plain)
+      return handOn(arrival, wire.length, plain, lasts)
     }
-    return compressed ? inflated(bytes, { budget, bytesMax }, use) : use(bytes)
+    return compressed ? inflated(bytes, { budget, bytesMax }, (plain) => use(plain, false)) : use(bytes, true)
   }
 
-  function handOn({ signal, protocol }: Arrival, wireBytes: number, bytes: Buffer): Verdict | Refusal {
+  function handOn({ signal, protocol }: Arrival, wireBytes: number, bytes: Buffer, lasts: boolean): Verdict | Refusal {
     try {
-      const verdict = next[signal](bytes, protocol === 'http_json' ? 'json' : 'protobuf')
+      const verdict = next[signal](bytes, protocol === 'http_json' ? 'json' : 'protobuf', lasts)
       const label = protocols.indexOf(protocol)
       counters.add('tail_ingest_requests_total', 1, label)
       counters.add('tail_ingest_wire_bytes_total', wireBytes, label)
@@ -175,7 +188,6 @@ export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
       try {
         const outcome = await read(arrival)
         if (isRefusal(outcome)) return refuse(outcome)
-        // By now the body's memory is free again.
         const isKept = outcome.kept === undefined || (await outcome.kept)
         return isKept ? outcome : refuse(notKept)
       } catch (error) {

@@ -65,7 +65,9 @@ export const acceptSection = section({
     .describe('Largest request body, before and after decompression. Lower it to protect a small machine.'),
   in_flight_bytes_max: sizeBytes
     .default(256 * MIB)
-    .describe('All bodies being read at once, over all connections. Beyond it senders are told to come back later.'),
+    .describe(
+      'All bodies being read, or held until they are on disk, over all connections. Beyond it senders are told to come back later.'
+    ),
   headers_timeout: timeout
     .default(10_000)
     .describe('How long a sender may take over its first bytes and over the headers of a request.'),

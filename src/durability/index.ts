@@ -13,6 +13,8 @@ export { type ReplayTarget } from './replay.ts'
 export { openSettledTraces } from './settled-traces.ts'
 
 const RETRY_AFTER_MS = 1000
+/** A smaller body is copied: that costs less than a place of its own in what is written, and its buffer may be many times as large. */
+const HELD_BYTES_MIN = 1 << 14
 
 /** What the pipeline is asked. */
 export interface DurablePipeline {
@@ -34,12 +36,11 @@ export interface Durability {
    * when the target does.
    */
   readonly readAgain: (from: number, target: ReplayTarget) => Promise<boolean>
-  /** Hands a request on by `take` and writes it down. Throws BUSY when too much waits for the disk, and what `take` throws. */
-  readonly keep: <V extends object>(
-    kind: RequestKind,
-    body: Uint8Array,
-    take: (sequence: number) => V
-  ) => V & { readonly kept?: Promise<boolean> }
+  /**
+   * Hands a request on by `take` and writes it down. Throws BUSY when too much waits for the disk, and what `take` throws.
+   * A body that lasts may be held: then it must stay as it is until `kept` is settled.
+   */
+  readonly keep: <V extends object>(request: KeptRequest, take: (sequence: number) => V) => V & Custody
   readonly admission: () => { readonly cause: 'durability'; readonly retryAfterMs: number } | undefined
   /** `shownMs` is when the series of its newest operation show more than 0. */
   readonly counted: (trace: CountedTrace, shownMs: number) => void
@@ -53,6 +54,17 @@ export interface Durability {
   /** Undefined without a log. */
   readonly state: () => DurabilityState | undefined
   readonly bytes: () => number
+}
+
+export interface KeptRequest extends RequestKind {
+  readonly body: Uint8Array
+  /** Whether the body can be held. */
+  readonly lasts: boolean
+}
+
+export interface Custody {
+  readonly kept?: Promise<boolean>
+  readonly holdsBody?: boolean
 }
 
 export interface DurabilityState {
@@ -85,7 +97,7 @@ interface Opened {
 const durabilityOff: Durability = {
   open: () => Promise.resolve(),
   readAgain: () => Promise.resolve(false),
-  keep: (_kind, _body, take) => take(0),
+  keep: (_request, take) => take(0),
   admission: () => undefined,
   counted: () => undefined,
   scrape: () => () => undefined,
@@ -208,14 +220,15 @@ export function createDurability(settings: DurabilitySettings, tools: Durability
       lines.info({ from, requests, ms, whole: found.isWhole }, 'segment log read again for a worker')
       return found.isWhole
     },
-    keep(kind, body, take) {
+    keep({ body, lasts, ...kind }, take) {
       if (opened === undefined) throw new Fault('BUSY', 'the segment log is being read')
       const { log } = opened
       if (!log.fits(body.length)) throw new Fault('BUSY', 'too many bytes wait for the disk')
       // What cannot be decoded is not written, so it is tried first; all of it happens before anyone else has a turn.
       const verdict = take(log.nextSequence())
-      const kept = log.append(requestType(kind), body)
-      return { ...verdict, kept: settings.onError === 'degrade' ? kept.then(() => true) : kept }
+      const holdsBody = lasts && body.length >= HELD_BYTES_MIN
+      const kept = holdsBody ? log.appendLent(requestType(kind), body) : log.append(requestType(kind), body)
+      return { ...verdict, holdsBody, kept: settings.onError === 'degrade' ? kept.then(() => true) : kept }
     },
     admission() {
       const refuses = settings.onError === 'refuse' && opened?.log.failing() === true

@@ -1,4 +1,4 @@
-import { type AcceptNext } from '../../src/accept/index.ts'
+import { type AcceptEnd } from '../../src/accept/index.ts'
 import { entry, join, scope } from './otlp-wire.ts'
 import { bytesField, fixed64Field, numberField, textField } from './protobuf-bytes.ts'
 import { wholeNumbers } from './whole-numbers.ts'
@@ -104,7 +104,7 @@ export function inBunches(requests: readonly ShopRequest[], random: () => number
 }
 
 /** As JSON or protobuf. */
-export function sendShop(accept: Pick<AcceptNext, 'traces'>, request: ShopRequest, random: () => number): void {
+export function sendShop(accept: Pick<AcceptEnd, 'traces'>, request: ShopRequest, random: () => number): void {
   if (random() < 0.2) accept.traces(Buffer.from(JSON.stringify(requestJson(request))), 'json')
   else accept.traces(requestProtobuf(request), 'protobuf')
 }

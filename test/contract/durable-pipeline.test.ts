@@ -159,7 +159,7 @@ async function live(life: Life, { disk, clock, random, books, shared }: World): 
     const encoding = random() < 0.5 ? 'json' : 'protobuf'
     const bytes = body(spans, clock.nowMs, encoding)
     books.sent += spans.length
-    const kept = life.durability.keep({ signal: 'traces', encoding }, bytes, (sequence) =>
+    const kept = life.durability.keep({ signal: 'traces', encoding, body: bytes, lasts: true }, (sequence) =>
       life.pipeline.accept.traces(bytes, encoding, sequence)
     ).kept
     if ((await kept) === true && !isCut()) books.acknowledged += spans.length

@@ -73,7 +73,7 @@ async function begin(): Promise<Service> {
     take() {
       const body = traceBody('any', [spanBytes()])
       try {
-        durability.keep({ signal: 'traces', encoding: 'protobuf' }, body, (sequence) =>
+        durability.keep({ signal: 'traces', encoding: 'protobuf', body, lasts: true }, (sequence) =>
           pipeline.accept.traces(body, 'protobuf', sequence)
         )
         return true

@@ -127,7 +127,7 @@ async function live(
   }
   while (!isCut()) {
     const { bytes, ids } = body(1 + Math.floor(random() * 4), clock.nowMs)
-    const { kept } = durability.keep({ signal: 'traces', encoding: 'json' }, bytes, (sequence) =>
+    const { kept } = durability.keep({ signal: 'traces', encoding: 'json', body: bytes, lasts: true }, (sequence) =>
       pipeline.accept.traces(bytes, 'json', sequence)
     )
     if ((await kept) === true && !isCut()) acknowledged.push(...ids)

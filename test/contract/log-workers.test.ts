@@ -1,4 +1,5 @@
 import { afterEach, expect, jest, test } from '@jest/globals'
+import { type AcceptEnd } from '../../src/accept/index.ts'
 import { createDurability } from '../../src/durability/index.ts'
 import { type Chunk, type Send } from '../../src/forward/index.ts'
 import { buildPipeline, type Pipeline } from '../../src/pipeline.ts'
@@ -67,11 +68,12 @@ async function begin(workers: number, disk: DiskModel, clock: { nowMs: number })
   }
   await tick(0)
   await durability.open({ ...pipeline, passOn: { atOnce: false, flush: pipeline.flush } })
-  const accept = kept(pipeline.accept, durability)
+  const { traces } = kept(pipeline.accept, durability)
   return {
     pipeline,
     tick,
     async send(bodies: readonly ShopRequest[], random: () => number) {
+      const accept: Pick<AcceptEnd, 'traces'> = { traces: (body, encoding) => traces(body, encoding, true) }
       for (const body of bodies) sendShop(accept, body, random)
       await tick(500)
     },

@@ -31,10 +31,12 @@ type Redactors = Readonly<Record<Encoding, (body: Uint8Array) => Uint8Array>>
 /** Whatever is behind it, a log, a decoder or a destination, sees only what is left. */
 export function redacted(next: AcceptNext, redaction: Redaction | undefined): AcceptNext {
   if (redaction === undefined) return next
-  const { redact } = redaction
-  return {
-    traces: (body, encoding) => next.traces(redact('traces', body, encoding), encoding),
-    metrics: (body, encoding) => next.metrics(redact('metrics', body, encoding), encoding),
-    admission: next.admission
-  }
+  const take =
+    (signal: Signal): AcceptNext['traces'] =>
+    (body, encoding, lasts) => {
+      const clean = redaction.redact(signal, body, encoding)
+      // What was written anew is nobody else's.
+      return next[signal](clean, encoding, lasts || clean !== body)
+    }
+  return { traces: take('traces'), metrics: take('metrics'), admission: next.admission }
 }

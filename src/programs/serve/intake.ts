@@ -1,13 +1,13 @@
-import { type AcceptNext } from '../../accept/index.ts'
+import { type AcceptEnd, type AcceptNext } from '../../accept/index.ts'
 import { type Durability } from '../../durability/index.ts'
 import { type Telemetry } from '../../runtime/telemetry.ts'
 
 /** Writes each request down, where that is wanted. */
-export function kept(accept: AcceptNext, durability: Pick<Durability, 'keep' | 'admission'>): AcceptNext {
+export function kept(accept: AcceptEnd, durability: Pick<Durability, 'keep' | 'admission'>): AcceptNext {
   const keep =
     (signal: 'traces' | 'metrics'): AcceptNext['traces'] =>
-    (body, encoding) =>
-      durability.keep({ signal, encoding }, body, (sequence) => accept[signal](body, encoding, sequence))
+    (body, encoding, lasts) =>
+      durability.keep({ signal, encoding, body, lasts }, (sequence) => accept[signal](body, encoding, sequence))
   return { traces: keep('traces'), metrics: keep('metrics'), admission: durability.admission }
 }
 
@@ -22,10 +22,10 @@ export interface Watchers {
 export function watched(accept: AcceptNext, { telemetry, tookMs, admission }: Watchers): AcceptNext {
   const watch =
     (signal: 'traces' | 'metrics'): AcceptNext['traces'] =>
-    (body, encoding) => {
+    (body, encoding, lasts) => {
       const startMs = performance.now()
       const attributes = { 'tailspan.encoding': encoding, 'tailspan.body_bytes': body.length }
-      const verdict = telemetry().trace(`accept ${signal}`, attributes, () => accept[signal](body, encoding))
+      const verdict = telemetry().trace(`accept ${signal}`, attributes, () => accept[signal](body, encoding, lasts))
       tookMs(performance.now() - startMs)
       return verdict
     }

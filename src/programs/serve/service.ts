@@ -1,5 +1,5 @@
 import { type Access } from '../../access/index.ts'
-import { type AcceptNext, createAcceptor, createRedaction, redacted } from '../../accept/index.ts'
+import { type AcceptEnd, createAcceptor, createRedaction, redacted } from '../../accept/index.ts'
 import { type CountedTrace, createDurability, type Durability, type ReplayTarget } from '../../durability/index.ts'
 import {
   createDestinations,
@@ -31,7 +31,7 @@ const TURNS_A_TICK = 5
 
 /** What the service needs of the pipeline. */
 export interface ServedPipeline extends Reloadable {
-  readonly accept: AcceptNext
+  readonly accept: AcceptEnd
   readonly sources: Omit<ExposeSources, 'destinations' | 'ready' | 'pressure' | 'version' | 'startedMs' | 'otlpPorts'>
   readonly names: Pick<ExposeTools, 'strings' | 'resources'>
   /** What survives a restart. */

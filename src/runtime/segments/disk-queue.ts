@@ -94,7 +94,7 @@ export async function openDiskQueue(options: DiskQueueOptions): Promise<DiskQueu
       payload.writeUInt32LE(mark)
       payload.set(bytes, MARK_BYTES)
       const position = log.nextSequence()
-      return (await log.append(RecordType.item, payload)) ? position : undefined
+      return (await log.appendLent(RecordType.item, payload)) ? position : undefined
     },
     async take() {
       for (let record = await reading.next(); record !== undefined; record = await reading.next()) {

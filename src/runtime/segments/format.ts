@@ -80,18 +80,23 @@ export interface NewRecord {
 }
 
 /** Writes a record into a buffer that has room for it, and says where it ends. It is none before it is sealed. */
-export function writeRecord(into: Buffer, at: number, { type, sequence, timeMs, payload }: NewRecord): number {
+export function writeRecord(into: Buffer, at: number, record: NewRecord): number {
+  const start = writeRecordHead(into, at, record)
+  into.set(record.payload, start)
+  return start + record.payload.length
+}
+
+/** Writes what comes before the payload, and says where that begins. */
+export function writeRecordHead(into: Buffer, at: number, { type, sequence, timeMs, payload }: NewRecord): number {
   into.writeUInt32LE(payload.length, at + 4)
   into.writeUInt32LE(type, at + 8)
   into.writeUInt32LE(crc32(payload), at + 12)
   into.writeDoubleLE(sequence, at + 16)
   into.writeDoubleLE(timeMs, at + 24)
-  const start = at + RECORD_HEAD_BYTES
-  into.set(payload, start)
-  return start + payload.length
+  return at + RECORD_HEAD_BYTES
 }
 
-/** Makes all records in these bytes, one after the other, records of a segment. */
+/** Makes all records in these bytes, one after the other, records of a segment. The payload of the last may lie elsewhere. */
 export function sealRecords(bytes: Buffer, segment: number): void {
   for (let at = 0; at < bytes.length; at += RECORD_HEAD_BYTES + bytes.readUInt32LE(at + 4)) {
     bytes.writeUInt32LE(headChecksum(bytes.subarray(at, at + RECORD_HEAD_BYTES), segment), at)

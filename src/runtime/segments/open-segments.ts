@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import { type Part } from './batch.ts'
 import { type Folder, type WrittenFile } from './folder.ts'
 import { sealRecords, segmentHead, segmentName } from './format.ts'
 import { type KnownSegment } from './known-segment.ts'
@@ -29,8 +30,7 @@ export interface OpenSegments {
   readonly nextBytes: () => number
   /** Goes on in the next one, which is known from here on. */
   readonly begin: () => Promise<KnownSegment>
-  /** Records, one after the other in each part. */
-  readonly write: (parts: readonly Buffer[], last: number) => Promise<void>
+  readonly write: (parts: readonly Part[], last: number) => Promise<void>
   /** What was written so far is durable. */
   readonly sync: () => Promise<void>
   /** Syncs and closes the current one. */
@@ -111,9 +111,12 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
     async write(parts, last) {
       if (current === undefined) throw new Fault('BUG', 'no segment is open')
       const { file, known } = current
-      for (const part of parts) sealRecords(part, known.number)
+      for (const { bytes, holds } of parts) if (holds === 'records') sealRecords(bytes, known.number)
       const startMs = performance.now()
-      known.bytes += await writeAll(file, parts)
+      known.bytes += await writeAll(
+        file,
+        parts.map(({ bytes }) => bytes)
+      )
       known.last = last
       if (writeThrough) options.synced(performance.now() - startMs)
       // Not before: a sync may have begun meanwhile.

@@ -1,9 +1,10 @@
 import { Fault } from '../fault.ts'
+import { type Batch, createBatch } from './batch.ts'
 import { type Folder } from './folder.ts'
-import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentName, writeRecord } from './format.ts'
+import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentName } from './format.ts'
 import { fileBytesOf, type KnownSegment } from './known-segment.ts'
 import { createOpenSegments } from './open-segments.ts'
-import { createPages, type Page } from './pages.ts'
+import { createPages } from './pages.ts'
 import { createSpares } from './spares.ts'
 
 export interface SegmentLogSettings {
@@ -52,6 +53,8 @@ export interface SegmentLog {
   readonly waitingBytes: () => number
   /** Copies a record in. Resolves to whether it is kept: written, and synced where each write is. */
   readonly append: (type: number, payload: Uint8Array) => Promise<boolean>
+  /** The same without a copy: the payload must stay as it is until this resolves. */
+  readonly appendLent: (type: number, payload: Uint8Array) => Promise<boolean>
   /** Writes and syncs what waits, now. */
   readonly flush: () => Promise<void>
   /** Removes the segments all of whose records come before this one. */
@@ -77,15 +80,6 @@ export interface SegmentLogCounts {
   stuck: number
 }
 
-interface Batch {
-  /** Filled in order; a record lies in one. */
-  readonly pages: Page[]
-  bytes: number
-  records: number
-  last: number
-  readonly kept: PromiseWithResolvers<boolean>
-}
-
 /** So much is not held back to gather more. */
 const WRITE_AT_ONCE_BYTES = 1 << 20
 const RETRY_MS = 1000
@@ -107,7 +101,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     nextNumber: start.nextNumber
   })
   let nextSequence = start.nextSequence
-  let filling = newBatch()
+  let filling = createBatch(pages)
   let writing = 0
   let writeBeganMs = -Infinity
   /** Waits for more to gather. */
@@ -122,29 +116,20 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   let syncing: Promise<unknown> = Promise.resolve()
   let removing: Promise<unknown> = Promise.resolve()
 
-  function newBatch(): Batch {
-    return { pages: [], bytes: 0, records: 0, last: -Infinity, kept: Promise.withResolvers() }
-  }
-
   function inLine<T>(work: () => Promise<T>): Promise<T> {
     const done = line.then(work)
     line = done.catch(() => undefined)
     return done
   }
 
-  function append(type: number, payload: Uint8Array): Promise<boolean> {
+  function append(how: 'add' | 'addLent', type: number, payload: Uint8Array): Promise<boolean> {
     if (payload.length > PAYLOAD_BYTES_MAX) throw new Fault('BUG', `a record of ${payload.length} bytes`)
     const sequence = nextSequence++
     if (isFailing) {
       counts.unkept += 1
       return Promise.resolve(false)
     }
-    const bytes = RECORD_HEAD_BYTES + payload.length
-    const page = pages.pageFor(filling.pages, bytes)
-    page.bytes = writeRecord(page.buffer, page.bytes, { type, sequence, timeMs: tools.nowMs(), payload })
-    filling.bytes += bytes
-    filling.records += 1
-    filling.last = sequence
+    filling[how]({ type, sequence, timeMs: tools.nowMs(), payload })
     const { kept } = filling
     if (writing === 0) schedule()
     return kept.promise
@@ -152,7 +137,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 
   /** Whoever comes after a pause waits for nobody, nor does what gathered while others were written: not even for the thread's other work. */
   function schedule(): void {
-    const isLarge = filling.bytes >= WRITE_AT_ONCE_BYTES
+    const isLarge = filling.bytes() >= WRITE_AT_ONCE_BYTES
     if (timer !== undefined && !isLarge) return
     const leftMs = isLarge ? 0 : writeBeganMs + settings.gatherMs - performance.now()
     if (leftMs > 0) timer = setTimeout(write, leftMs)
@@ -170,16 +155,16 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   }
 
   async function writeFilling(): Promise<void> {
-    if (filling.records === 0) return
+    if (filling.records() === 0) return
     const batch = filling
     writing += 1
     writeBeganMs = performance.now()
-    filling = newBatch()
+    filling = createBatch(pages)
     const kept = await inLine(() => keep(batch))
     writing -= 1
     batch.kept.resolve(kept)
-    pages.giveBack(batch.pages)
-    if (filling.records > 0 && writing === 0) schedule()
+    batch.giveBack()
+    if (filling.records() > 0 && writing === 0) schedule()
   }
 
   /** A segment that fails is left as it is, and what was not known to be on disk is written to another. */
@@ -188,26 +173,23 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       if (isFailing) break
       try {
         await writeBatch(batch)
-        counts.records += batch.records
-        counts.bytes += batch.bytes
+        counts.records += batch.records()
+        counts.bytes += batch.bytes()
         return true
       } catch (reason) {
         await files.abandon()
         if (lastTry) fail(reason)
       }
     }
-    counts.unkept += batch.records
+    counts.unkept += batch.records()
     return false
   }
 
-  async function writeBatch({ pages: filled, bytes, last }: Batch): Promise<void> {
+  async function writeBatch(batch: Batch): Promise<void> {
     if ((files.current()?.bytes ?? 0) >= settings.segmentBytes) await finish()
-    await makeRoom(bytes)
+    await makeRoom(batch.bytes())
     if (files.current() === undefined) await begin()
-    await files.write(
-      filled.map(({ buffer, bytes: used }) => buffer.subarray(0, used)),
-      last
-    )
+    await files.write(batch.parts(), batch.last())
     if (!writeThrough) syncTimer ??= setTimeout(syncLater, settings.syncEveryMs)
   }
 
@@ -309,9 +291,12 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   return {
     nextSequence: () => nextSequence,
     fits: (payloadBytes) =>
-      isFailing || filling.bytes === 0 || filling.bytes + RECORD_HEAD_BYTES + payloadBytes <= settings.waitingBytesMax,
-    waitingBytes: () => filling.bytes,
-    append,
+      isFailing ||
+      filling.bytes() === 0 ||
+      filling.bytes() + RECORD_HEAD_BYTES + payloadBytes <= settings.waitingBytesMax,
+    waitingBytes: () => filling.bytes(),
+    append: (type, payload) => append('add', type, payload),
+    appendLent: (type, payload) => append('addLent', type, payload),
     async flush() {
       unschedule()
       await writeFilling()

@@ -14,6 +14,9 @@ export interface Taken {
   readonly signal: string
   readonly encoding: string
   readonly body: Buffer
+  /** The bytes that were handed on, of which `body` is a copy. */
+  readonly handed: Uint8Array
+  readonly lasts: boolean
 }
 
 export interface Harness {
@@ -43,9 +46,9 @@ export async function startAcceptor(
   const warnings: string[] = []
   const take =
     (signal: string) =>
-    (body: Uint8Array, encoding: string): Verdict => {
+    (body: Uint8Array, encoding: string, lasts: boolean): Verdict => {
       if (harness.failure !== undefined) throw harness.failure as Error
-      taken.push({ signal, encoding, body: Buffer.from(body) })
+      taken.push({ signal, encoding, body: Buffer.from(body), handed: body, lasts })
       return harness.verdict
     }
   const acceptor = createAcceptor(

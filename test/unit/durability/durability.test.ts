@@ -92,10 +92,13 @@ const counted = (text: string, sequence: number): CountedTrace => ({
 /** Takes a body and gives its sequence, once it is kept. */
 async function take({ durability }: Life, text: string): Promise<number> {
   let at = 0
-  const { kept } = durability.keep({ signal: 'traces', encoding: 'protobuf' }, Buffer.from(text), (sequence) => {
-    at = sequence
-    return {}
-  })
+  const { kept } = durability.keep(
+    { signal: 'traces', encoding: 'protobuf', body: Buffer.from(text), lasts: true },
+    (sequence) => {
+      at = sequence
+      return {}
+    }
+  )
   expect(await kept).toBe(true)
   return at
 }
@@ -106,6 +109,26 @@ const samplesOf = ({ durability }: Life, name: string): number[] =>
     .samples()
     .filter((sample) => sample.name === name)
     .map(({ value }) => value)
+
+test('a large body that lasts is held until it is kept, others are copied', async () => {
+  const disk = createDisk()
+  const life = await begin(disk)
+  const keep = (letter: string, bytes: number, lasts: boolean) => {
+    const body = Buffer.alloc(bytes, letter)
+    const { kept, holdsBody } = life.durability.keep(
+      { signal: 'traces', encoding: 'protobuf', body, lasts },
+      () => ({})
+    )
+    // As its room is lent to somebody else.
+    if (holdsBody !== true) body.fill('!')
+    return { kept, holdsBody }
+  }
+  const answers = [keep('a', 20_000, true), keep('b', 20_000, false), keep('c', 1_000, true)]
+  expect(answers.map(({ holdsBody }) => holdsBody)).toEqual([true, false, false])
+  expect(await Promise.all(answers.map(async ({ kept }) => kept))).toEqual([true, true, true])
+  const next = await begin(disk.killed())
+  expect(next.replayed).toEqual(['a'.repeat(20_000), 'b'.repeat(20_000), 'c'.repeat(1_000)])
+})
 
 test('what was counted and scraped is not given again; counted alone is, and so is what came since', async () => {
   const disk = createDisk()
@@ -209,7 +232,10 @@ test('on a full disk degrade takes in memory and says so, refuse tells senders t
         if (operation === 'write') throw Object.assign(new Error('full'), { code: 'ENOSPC' })
         return undefined
       })
-      const { kept } = life.durability.keep({ signal: 'traces', encoding: 'json' }, Buffer.from('x'), () => ({}))
+      const { kept } = life.durability.keep(
+        { signal: 'traces', encoding: 'json', body: Buffer.from('x'), lasts: true },
+        () => ({})
+      )
       expect(await kept).toBe(onError === undefined)
       expect(life.durability.state()?.degraded).toBe(true)
       expect(life.durability.admission() === undefined).toBe(onError === undefined)
