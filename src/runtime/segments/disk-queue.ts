@@ -83,6 +83,7 @@ export async function openDiskQueue(options: DiskQueueOptions): Promise<DiskQueu
     start
   )
   const reading = createFollower(folder, log)
+  let lentBytes = 0
 
   return {
     found: items.filter(({ position }) => position > delivered),
@@ -94,7 +95,11 @@ export async function openDiskQueue(options: DiskQueueOptions): Promise<DiskQueu
       payload.writeUInt32LE(mark)
       payload.set(bytes, MARK_BYTES)
       const position = log.nextSequence()
-      return (await log.appendLent(RecordType.item, payload)) ? position : undefined
+      const kept = log.appendLent(RecordType.item, payload)
+      lentBytes += payload.length
+      const isKept = await kept
+      lentBytes -= payload.length
+      return isKept ? position : undefined
     },
     async take() {
       for (let record = await reading.next(); record !== undefined; record = await reading.next()) {
@@ -116,7 +121,7 @@ export async function openDiskQueue(options: DiskQueueOptions): Promise<DiskQueu
     },
     failing: log.failing,
     bytes: () => bytesOf(log.segments()),
-    bufferBytes: log.bufferBytes,
+    bufferBytes: () => log.bufferBytes() + lentBytes,
     async close() {
       await reading.close()
       await log.close()
