@@ -83,7 +83,7 @@ async function main(): Promise<void> {
   print('# How fast Tailspan is\n')
   print(`\`npm run bench${wanted.length > 0 ? ` -- ${wanted.join(' ')}` : ''}\` on ${machine()}.`)
   print(
-    'Fixed seeds, loopback, the load from a process of its own, medians of 3 runs, of 9 where `forward` has a bound. Machines are noisy: compare CPU per span.'
+    'Fixed seeds, loopback, the load from a process of its own, medians of 3 runs, of 9 for `workers` and where `forward` has a bound. Machines are noisy: compare CPU per span.'
   )
   print(yardstick())
   for (const [name, part] of chosen) {
