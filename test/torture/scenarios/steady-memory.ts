@@ -63,7 +63,9 @@ export const scenario = defineScenario<Facts>({
       resident.push({ x, y: residentBytesOf(bed.service.pid).nowBytes / MIB })
       for (const { labels, value } of partsIn(await bed.service.scrape())) {
         const part = labels['part'] ?? ''
-        parts.set(part, [...(parts.get(part) ?? []), { x, y: value / MIB }])
+        const points = parts.get(part) ?? []
+        points.push({ x, y: value / MIB })
+        parts.set(part, points)
       }
     }
     await sent
