@@ -8,6 +8,7 @@ import { endToEnd, variants } from './end-to-end.ts'
 import { forward } from './forward.ts'
 import { growth } from './growth.ts'
 import { held } from './held.ts'
+import { withParts } from './results.ts'
 import { startUp } from './start-up.ts'
 import { tls } from './tls.ts'
 import { workers } from './workers.ts'
@@ -83,7 +84,7 @@ async function main(): Promise<void> {
   print('# How fast Tailspan is\n')
   print(`\`npm run bench${wanted.length > 0 ? ` -- ${wanted.join(' ')}` : ''}\` on ${machine()}.`)
   print(
-    'Fixed seeds, loopback, the load from a process of its own, medians of 3 runs, of 9 for `workers` and where `forward` has a bound. Machines are noisy: compare CPU per span.'
+    'Fixed seeds, loopback, the load from a process of its own, medians of 3 runs, of 9 for `workers` and where `forward` and `durability` have bounds. Machines are noisy: compare CPU per span.'
   )
   print(yardstick())
   for (const [name, part] of chosen) {
@@ -99,13 +100,15 @@ async function main(): Promise<void> {
     }
     console.error(`(${name}: ${Math.round((performance.now() - startedMs) / 1e3)} s)`)
   }
-  if (process.argv.includes('--write')) writeResults(pages.join('\n'))
+  if (process.argv.includes('--write')) writeResults(pages.join('\n'), wanted.length === 0)
 }
 
-function writeResults(text: string): void {
+/** A run of some parts takes the place of those alone. */
+function writeResults(text: string, isWhole: boolean): void {
   const file = fileURLToPath(new URL('RESULTS.md', import.meta.url))
   const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  if (before !== `${text}\n`) writeFileSync(file, `${text}\n`)
+  const after = isWhole ? `${text}\n` : withParts(before, text)
+  if (before !== after) writeFileSync(file, after)
 }
 
 await main()
