@@ -10,11 +10,13 @@ import { naivePatterns } from './naive-patterns.ts'
 
 const settings = decomposeSettings(decomposeSection.parse({}))
 const options = { contextRows: 0, detail: false }
+/** One for all: each has tables of some 40 MiB, and of a process that has thousands of those mapped no child can be forked. */
+const shared = createWorld()
+const decomposer = createDecomposer(settings, shared)
 
 /** Patterns above 0 of the root request, in ns. */
 function patternsOf(spans: readonly SpanOf[]): Partial<Record<PatternName, number>> {
-  const world = createWorld()
-  const { requests, rootRequest } = createDecomposer(settings, world).decompose(world.trace(spans), options)
+  const { requests, rootRequest } = decomposer.decompose(shared.trace(spans), options)
   return Object.fromEntries(
     patterns
       .map((name, i) => [name, requests.patternNs[rootRequest * PATTERNS + i] as number] as const)
@@ -257,8 +259,7 @@ test('random requests: as by the naive reference, whatever the order of arrival 
     for (const name of Object.keys(found)) seen.add(name)
     if (seed % 10 !== 0) continue
     expect({ seed, ...patternsOf(spans.toReversed()) }).toEqual({ seed, ...found })
-    const world = createWorld()
-    const run = createDecomposer(settings, world).decomposeSliced(world.trace(spans), options, 1 + (seed % 7))
+    const run = decomposer.decomposeSliced(shared.trace(spans), options, 1 + (seed % 7))
     let step = run.next()
     while (step.done !== true) step = run.next()
     const sliced = [...step.value.requests.patternNs.subarray(0, PATTERNS)]
