@@ -1,5 +1,3 @@
-const HEADING = /^## .*$/m
-
 /**
  * What the bench wrote before, its parts replaced by those of a later run of some; each of these says by what command and with what
  * yardstick it was measured. Parts that were not there go to the end.
@@ -9,7 +7,7 @@ export function withParts(before: string, later: string): string {
   const about = head.split('\n').filter((line) => line.startsWith('`npm run bench') || line.startsWith('Yardstick'))
   const sections = sectionsOf(before)
   for (const section of replaced) {
-    const dated = `${section.trimEnd()}\n\nMeasured later than the rest: ${about.join(' ')}\n`
+    const dated = `${section.trimEnd()}\n\nMeasured later than the rest: ${about.join(' ')}`
     const at = sections.findIndex((one) => headingOf(one) === headingOf(section))
     sections.splice(at < 0 ? sections.length : at, at < 0 ? 0 : 1, dated)
   }
@@ -22,5 +20,5 @@ function sectionsOf(text: string): string[] {
 }
 
 function headingOf(section: string): string | undefined {
-  return HEADING.exec(section)?.[0]
+  return section.split('\n', 1)[0]
 }
