@@ -90,6 +90,8 @@ export interface Pipeline {
 export interface PipelineTools {
   readonly log: { readonly error: (fields: object, message: string) => void }
   readonly nowMs: () => number
+  /** What turns of work are measured by; monotonic, ms with fractions. Without it they last as long as there is something to do. */
+  readonly turnMs?: () => number
   readonly seed: number
   /** Takes the requests that go on to destinations; without it nothing is forwarded. */
   readonly forward?: ForwarderTools['next']
@@ -144,9 +146,16 @@ export function buildPipeline(settings: Settings, tools: PipelineTools): Pipelin
   }
   const rowRequests = settings.workers > 1 ? createRowRequests() : undefined
   const forward = createForward(settings, tools.forward, rowRequests)
-  const inOwnThread = { guard, judge: explain.judge }
+  const inOwnThread = { guard, judge: explain.judge, turnMs: tools.turnMs ?? (() => 0) }
   const common = { ...tools, resources, decompose, forward, decoder: { ...names, limits }, roundOver }
-  const ofThreads = { memory, world, rowRequests, sendOn: forward && tools.forward, readAgain: tools.readAgain }
+  const ofThreads = {
+    hurried: tools.turnMs !== undefined,
+    memory,
+    world,
+    rowRequests,
+    sendOn: forward && tools.forward,
+    readAgain: tools.readAgain
+  }
   const inThreads = settings.workers > 1 ? createThreads(settings, { ...common, ...ofThreads }, counting) : undefined
   const shards: Shards = inThreads ?? createOwnThread(settings, { ...common, ...inOwnThread }, counting)
   const { mark: markTold, ...told } = keptTraceSources(

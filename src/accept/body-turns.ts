@@ -1,12 +1,13 @@
-/** How long bodies may be worked on before sockets, scrapes and timers get their turn. */
-const TURN_MS = 2
+import { bodyTurnMs } from '../runtime/turns.ts'
+
 /** Whoever has waited for longer, or would have to, shows that there is more work than time. */
 const WAIT_MS_MAX = 1_000
 /** Of the newest in the mean pace. */
 const PACE_SHARE = 1 / 32
 
 export interface BodyTurnsTools {
-  readonly nowMs: () => number
+  /** With fractions: a turn is shorter than two ticks of a clock of whole milliseconds. */
+  readonly turnMs: () => number
   /** Runs it once everything else that is ready has had its turn. */
   readonly afterOthers: (turn: () => void) => void
 }
@@ -22,21 +23,23 @@ export interface BodyTurns {
   readonly late: () => boolean
 }
 
-export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTurns {
+export function createBodyTurns({ turnMs, afterOthers }: BodyTurnsTools): BodyTurns {
   const waiting: { readonly sinceMs: number; readonly begin: () => void }[] = []
   /** From the end of one that waited to the end of the next, on average, others' turns included. */
   let paceMs = 0
   let endedMs = 0
   let usedMs = 0
+  /** How long bodies may be worked on before sockets, scrapes and timers get their turn. */
+  let limitMs = bodyTurnMs(0)
   let isEnding = false
 
   function timed<T>(work: () => T): T {
-    const startMs = nowMs()
+    const startMs = turnMs()
     try {
       return work()
     } finally {
-      usedMs += nowMs() - startMs
-      if (usedMs >= TURN_MS) end()
+      usedMs += turnMs() - startMs
+      if (usedMs >= limitMs) end()
     }
   }
 
@@ -46,7 +49,8 @@ export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTur
     afterOthers(() => {
       isEnding = false
       usedMs = 0
-      for (let next = waiting.shift(); next !== undefined; next = usedMs < TURN_MS ? waiting.shift() : undefined) {
+      limitMs = bodyTurnMs(firstWaitedMs())
+      for (let next = waiting.shift(); next !== undefined; next = usedMs < limitMs ? waiting.shift() : undefined) {
         next.begin()
         keepPace()
       }
@@ -54,15 +58,20 @@ export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTur
     })
   }
 
+  function firstWaitedMs(): number {
+    const [first] = waiting
+    return first === undefined ? 0 : turnMs() - first.sinceMs
+  }
+
   function keepPace(): void {
-    const now = nowMs()
+    const now = turnMs()
     paceMs += (now - endedMs - paceMs) * PACE_SHARE
     endedMs = now
   }
 
   return {
     take(work) {
-      if (usedMs < TURN_MS && waiting.length === 0) return timed(work)
+      if (usedMs < limitMs && waiting.length === 0) return timed(work)
       return new Promise((resolve) => {
         const begin = (): void => {
           // What the work throws becomes the rejection.
@@ -72,11 +81,11 @@ export function createBodyTurns({ nowMs, afterOthers }: BodyTurnsTools): BodyTur
             })
           )
         }
-        const sinceMs = nowMs()
+        const sinceMs = turnMs()
         if (waiting.length === 0) endedMs = sinceMs
         waiting.push({ sinceMs, begin })
       })
     },
-    late: () => waiting.length * paceMs > WAIT_MS_MAX || nowMs() - (waiting[0]?.sinceMs ?? Infinity) > WAIT_MS_MAX
+    late: () => waiting.length * paceMs > WAIT_MS_MAX || firstWaitedMs() > WAIT_MS_MAX
   }
 }

@@ -46,6 +46,8 @@ export interface AcceptTools {
     readonly warn: (fields: object, message: string) => void
   }
   readonly nowMs: () => number
+  /** Monotonic, ms with fractions. */
+  readonly turnMs: () => number
   /** From 0 to 1. */
   readonly random: () => number
   /** Says who a request comes from, and whether he may send. */
@@ -96,7 +98,7 @@ interface IntakeParts {
 export function createIntake(parts: IntakeParts, next: AcceptNext): Intake {
   const { settings, tools, budget, counters, clientLimits } = parts
   const bytesMax = settings.requestBytesMax
-  const turns = createBodyTurns({ nowMs: tools.nowMs, afterOthers: setImmediate })
+  const turns = createBodyTurns({ turnMs: tools.turnMs, afterOthers: setImmediate })
   let mistakeLoggedMs = -Infinity
 
   function admit(arrival: Arrival, client: string): Refusal | undefined {

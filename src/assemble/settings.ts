@@ -50,9 +50,9 @@ export const assembleSection = section({
     .int()
     .min(1)
     .max(1_000_000)
-    .default(512)
+    .default(128)
     .describe(
-      'Spans closed between two looks at the clock; after 2 ms it is the turn of requests and scrapes. Lower it if scrapes stall.'
+      'Spans closed between two looks at the clock; after 1 ms it is the turn of requests and scrapes. Lower it if scrapes stall.'
     )
 })
 

@@ -17,7 +17,7 @@ export interface ShardStart {
   /** Users' rules since the start, in writing, the latest last: each gave out numbers that evidence is known by. */
   readonly rules: readonly string[]
   readonly startMs: number
-  /** Whether the clock is the machine's, so that what is in hand may take too long. */
+  /** Whether turns end: elsewhere they last as long as there is something to do. */
   readonly hurried: boolean
   /** Spans go on to destinations. */
   readonly forwards: boolean

@@ -1,12 +1,11 @@
 import { createDecoderCounters, createSpanDecoder, type DecoderTools } from '../accept/index.ts'
+import { closingTurnMs } from '../runtime/turns.ts'
 import { type Settings } from '../settings/settings.ts'
 import { createShard, type ShardNext, type ShardParts } from './shard.ts'
 import { type Shards } from './shards.ts'
 
-/** As long as bodies have before it is another's turn: where there is more of both than time, neither leaves the other behind. */
-const CLOSE_MS = 2
-
-export interface OwnThreadParts extends Omit<ShardParts, 'closeMs'> {
+export interface OwnThreadParts extends Omit<ShardParts, 'closeMs' | 'startMs'> {
+  readonly nowMs: () => number
   readonly decoder: DecoderTools
   readonly roundOver: (nowMs: number) => void
 }
@@ -15,13 +14,13 @@ export interface OwnThreadParts extends Omit<ShardParts, 'closeMs'> {
 export function createOwnThread(settings: Settings, parts: OwnThreadParts, next: ShardNext): Shards {
   const { decompose } = parts
   const counters = createDecoderCounters()
-  const shard = createShard(settings, { ...parts, closeMs: CLOSE_MS }, next)
   const decoder = () => createSpanDecoder({ ...parts.decoder, counters, wants: decompose.wants() })
   let spans = decoder()
   let loggedSpans = spans
   /** While the log is read again: the time it was written. */
   let logMs: number | undefined
   let lastMs = parts.nowMs()
+  const shard = createShard(settings, { ...parts, startMs: lastMs, closeMs: closingTurnMs }, next)
 
   return {
     ready: () => Promise.resolve(),

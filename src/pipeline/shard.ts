@@ -50,9 +50,11 @@ export interface ShardParts {
   /** The bands of requests as they were published last. */
   readonly judge: (requests: RequestColumns) => JudgedRequests
   readonly guard: Guard
-  readonly nowMs: () => number
-  /** Time of a turn for traces that are due, and again for those that were held. */
-  readonly closeMs: number
+  readonly startMs: number
+  /** What turns are measured by; monotonic, ms with fractions. */
+  readonly turnMs: () => number
+  /** Time of a turn for traces that are due, and again for those that were held, once some have been left over for so many ms. */
+  readonly closeMs: (leftOverMs: number) => number
   /** Passes spans on; without it they end here. */
   readonly forward: Forwarder | undefined
 }
@@ -116,9 +118,12 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
   const heldWaiting: Counted[] = []
   const giantsWaiting: Counted[] = []
   const waiting = createOldest()
-  let lastMs = parts.nowMs()
+  let lastMs = parts.startMs
   let round = 0
   let closed = 0
+  /** When none was left over that was due, or held. */
+  let closedMs = parts.turnMs()
+  let judgedMs = closedMs
   /** The giant that is being counted; the next one is decomposed after it. */
   let counting: Generator<undefined, void> | undefined
 
@@ -208,8 +213,8 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
   const hasGiants = (): boolean => counting !== undefined || giants.waiting()
 
   function advanceGiants(): void {
-    const untilMs = parts.nowMs() + GIANTS_MS
-    while (hasGiants() && parts.nowMs() < untilMs) stepGiant()
+    const untilMs = parts.turnMs() + GIANTS_MS
+    while (hasGiants() && parts.turnMs() < untilMs) stepGiant()
   }
 
   /** Traces that were held until their neighbours had closed. */
@@ -220,7 +225,7 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       const result = guard.run('decompose', () => decompose.take(() => ({ detail: false })))
       if (result !== undefined) found(result, place)
       onWaited(heldWaiting, place, result !== undefined)
-      if (parts.nowMs() >= untilMs) return
+      if (parts.turnMs() >= untilMs) return
     }
   }
 
@@ -232,16 +237,21 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
 
   /** A slice at the least. */
   function goOnClosing(atMs: number): void {
-    const untilMs = parts.nowMs() + parts.closeMs
+    let atTurnMs = parts.turnMs()
+    const untilMs = atTurnMs + parts.closeMs(atTurnMs - closedMs)
     while (assemble.due(atMs)) {
       assemble.closeDue(atMs)
-      if (parts.nowMs() >= untilMs) return
+      atTurnMs = parts.turnMs()
+      if (atTurnMs >= untilMs) return
     }
+    closedMs = atTurnMs
   }
 
   function judge(nowMs: number): void {
     const isLast = nowMs === Infinity
-    judgeHeld(isLast ? Infinity : parts.nowMs() + parts.closeMs, nowMs)
+    const startMs = parts.turnMs()
+    judgeHeld(isLast ? Infinity : startMs + parts.closeMs(startMs - judgedMs), nowMs)
+    if (!decompose.due(nowMs)) judgedMs = parts.turnMs()
     if (isLast) forward?.shutdown()
   }
 
@@ -290,7 +300,7 @@ export function createShard(settings: Settings, parts: ShardParts, next: ShardNe
       },
       end(nowMs) {
         advanceGiants()
-        judgeHeld(parts.nowMs() + parts.closeMs, Infinity)
+        judgeHeld(parts.turnMs() + parts.closeMs(Infinity), Infinity)
         if (hasGiants() || decompose.due(Infinity)) return false
         assemble.replay.end(nowMs)
         return true

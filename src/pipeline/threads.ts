@@ -39,6 +39,8 @@ export interface ThreadsParts {
   readonly seed: number
   readonly log: { readonly error: (fields: object, message: string) => void }
   readonly nowMs: () => number
+  /** As ShardStart has it. */
+  readonly hurried: boolean
   /** Where spans go on to, if they do. */
   readonly sendOn: ForwarderTools['next'] | undefined
   /** Passes on what was refused of bodies that were decoded here. */
@@ -157,7 +159,7 @@ export function createThreads(settings: Settings, parts: ThreadsParts, next: Fin
         seed: parts.seed,
         rules: [...rules, rulesNow],
         startMs: lastMs,
-        hurried: parts.nowMs === Date.now,
+        hurried: parts.hurried,
         forwards: parts.sendOn !== undefined
       }),
       heapMib: shardHeapMib(settings),

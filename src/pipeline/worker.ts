@@ -65,8 +65,9 @@ const shard = createShard(
     judge: bands.judge,
     guard,
     forward,
-    nowMs: start.hurried ? Date.now : () => start.startMs,
-    closeMs: CLOSE_MS
+    startMs: start.startMs,
+    turnMs: start.hurried ? () => performance.now() : () => 0,
+    closeMs: () => CLOSE_MS
   },
   {
     found: note,

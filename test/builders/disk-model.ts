@@ -56,20 +56,14 @@ export function createDisk(files = new Map<string, Content>()): DiskModel {
   const later = <T>(work: () => T | Promise<T>): Promise<T> => Promise.resolve().then(work)
 
   function written(name: string, content: Content, writeThrough: boolean): WrittenFile {
-    let end = 0
     return {
-      write: (parts) =>
+      write: (parts, at) =>
         later(() => {
           const bytes = Buffer.concat(parts)
           const taken = Math.min(ask('write', name) ?? bytes.length, bytes.length)
-          const before = Buffer.alloc(Math.max(end, content.seen.length))
+          const before = Buffer.alloc(Math.max(at, content.seen.length))
           content.seen.copy(before)
-          content.seen = Buffer.concat([
-            before.subarray(0, end),
-            bytes.subarray(0, taken),
-            before.subarray(end + taken)
-          ])
-          end += taken
+          content.seen = Buffer.concat([before.subarray(0, at), bytes.subarray(0, taken), before.subarray(at + taken)])
           if (writeThrough) sync(name, content)
           return taken
         }),

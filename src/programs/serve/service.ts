@@ -65,6 +65,7 @@ export interface ServedPipeline extends Reloadable {
 export interface PipelineTools {
   readonly log: Log
   readonly nowMs: () => number
+  readonly turnMs: () => number
   readonly seed: number
   readonly counted: (trace: CountedTrace, shownMs: number) => void
   readonly readAgain: Durability['readAgain'] | undefined
@@ -100,7 +101,8 @@ export function createService(
   options: ServiceOptions,
   log: Log
 ): Service {
-  const nowMs = createSteadyClock(Date.now, () => performance.now())
+  const turnMs = (): number => performance.now()
+  const nowMs = createSteadyClock(Date.now, turnMs)
   const startedMs = nowMs()
   let telemetry: Telemetry = telemetryOff
   let timer: NodeJS.Timeout | undefined
@@ -130,6 +132,7 @@ export function createService(
   const pipeline = options.buildPipeline(settings, {
     log,
     nowMs,
+    turnMs,
     seed,
     counted: durability.counted,
     readAgain: settings.durability.mode === 'off' ? undefined : durability.readAgain,
@@ -138,7 +141,7 @@ export function createService(
   const saved = savedState(settings, { log, nowMs, version: options.version }, pipeline.state)
   const acceptor = createAcceptor(
     settings.accept,
-    { log, nowMs, random: Math.random, guard: access.guard, tls: access.otlp },
+    { log, nowMs, turnMs, random: Math.random, guard: access.guard, tls: access.otlp },
     watched(redacted(kept(pipeline.accept, durability), redaction), {
       telemetry: () => telemetry,
       tookMs(ms) {

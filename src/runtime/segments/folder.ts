@@ -20,8 +20,8 @@ export interface Folder {
 }
 
 export interface WrittenFile {
-  /** Writes one part after the other behind what was written before, and says how many of their bytes it wrote. */
-  readonly write: (parts: readonly Uint8Array[]) => Promise<number>
+  /** Writes one part after the other from a place on, and says how many of their bytes it wrote. Two may be under way. */
+  readonly write: (parts: readonly Uint8Array[], at: number) => Promise<number>
   /** What was written is durable when this resolves. */
   readonly sync: () => Promise<void>
   readonly truncate: (bytes: number) => Promise<void>
@@ -75,11 +75,9 @@ export async function openFolder(path: string): Promise<Folder> {
 }
 
 function written(file: FileHandle, syncsEach: boolean): WrittenFile {
-  let end = 0
   return {
-    async write(parts) {
-      const { bytesWritten } = await file.writev(parts, end)
-      end += bytesWritten
+    async write(parts, at) {
+      const { bytesWritten } = await file.writev(parts, at)
       if (syncsEach) await file.datasync()
       return bytesWritten
     },

@@ -20,7 +20,7 @@ export interface OpenSegmentsOptions {
 
 /**
  * The segment that is written, and the next one, made ready meanwhile: making a file durable takes several calls, and whoever
- * wants to write would wait for all of them. One call at a time, `sync` aside.
+ * wants to write would wait for all of them. One call at a time, `write` and `sync` aside.
  */
 export interface OpenSegments {
   readonly current: () => KnownSegment | undefined
@@ -30,12 +30,16 @@ export interface OpenSegments {
   readonly nextBytes: () => number
   /** Goes on in the next one, which is known from here on. */
   readonly begin: () => Promise<KnownSegment>
+  /**
+   * May be called before earlier writes are done. They are done in the order of the calls, and when one fails so do all after it:
+   * whatever is done has no hole before it.
+   */
   readonly write: (parts: readonly Part[], last: number) => Promise<void>
   /** What was written so far is durable. */
   readonly sync: () => Promise<void>
   /** Syncs and closes the current one. */
   readonly finish: () => Promise<void>
-  /** Closes it without what was written in part, where that still works. */
+  /** Closes it without what was written in part, where that still works; once no write is under way. */
   readonly abandon: () => Promise<void>
   /** The next one is not wanted: a disk that failed has to make it anew. */
   readonly discardNext: () => Promise<void>
@@ -45,6 +49,10 @@ interface OpenSegment {
   readonly file: WrittenFile
   readonly known: KnownSegment
   dirty: boolean
+  /** Where the next write begins: `known` counts only what is done. */
+  end: number
+  /** The last write and all before it. */
+  writes: Promise<unknown>
 }
 
 export function createOpenSegments({ folder, writeThrough, ...options }: OpenSegmentsOptions): OpenSegments {
@@ -66,12 +74,12 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
       file = await (spare === undefined
         ? folder.create(name, writeThrough)
         : folder.overwrite(spare.name, writeThrough))
-      await writeAll(file, [head])
+      await writeAll(file, [head], 0)
       if (!writeThrough) await file.sync()
       // Not before: under that name nobody may find what the file held.
       if (spare !== undefined) await folder.rename(spare.name, name)
       await folder.sync()
-      return { file, known, dirty: false }
+      return { file, known, dirty: false, end: head.length, writes: Promise.resolve() }
     } catch (reason) {
       await file?.close().catch(() => undefined)
       if (spare !== undefined) await folder.remove(spare.name).catch(() => undefined)
@@ -84,6 +92,16 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
     const spare = options.takeSpare()
     nextBytes = spare?.bytes ?? 0
     return spare !== undefined || (await options.hasSpace()) ? make(spare) : undefined
+  }
+
+  async function writeParts({ file }: OpenSegment, parts: readonly Part[], at: number): Promise<void> {
+    const startMs = performance.now()
+    await writeAll(
+      file,
+      parts.map(({ bytes }) => bytes),
+      at
+    )
+    if (writeThrough) options.synced(performance.now() - startMs)
   }
 
   async function sync(): Promise<void> {
@@ -110,17 +128,18 @@ export function createOpenSegments({ folder, writeThrough, ...options }: OpenSeg
     },
     async write(parts, last) {
       if (current === undefined) throw new Fault('BUG', 'no segment is open')
-      const { file, known } = current
+      const segment = current
+      const { known } = segment
       for (const { bytes, holds } of parts) if (holds === 'records') sealRecords(bytes, known.number)
-      const startMs = performance.now()
-      known.bytes += await writeAll(
-        file,
-        parts.map(({ bytes }) => bytes)
-      )
+      const at = segment.end
+      const end = at + parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      segment.end = end
+      segment.writes = allOf([segment.writes, writeParts(segment, parts, at)])
+      await segment.writes
+      known.bytes = end
       known.last = last
-      if (writeThrough) options.synced(performance.now() - startMs)
       // Not before: a sync may have begun meanwhile.
-      else current.dirty = true
+      if (!writeThrough) segment.dirty = true
     },
     sync,
     async finish() {
@@ -153,16 +172,19 @@ async function tidy({ file, known }: OpenSegment): Promise<void> {
   await file.close().catch(() => undefined)
 }
 
-/** Gives the number of their bytes. */
-async function writeAll(file: WrittenFile, parts: readonly Uint8Array[]): Promise<number> {
-  let total = 0
+async function writeAll(file: WrittenFile, parts: readonly Uint8Array[], at: number): Promise<void> {
+  let place = at
   for (let left = parts; left.length > 0;) {
-    const written = await file.write(left)
+    const written = await file.write(left, place)
     if (written === 0) throw new Fault('BUSY', 'the disk took nothing')
-    total += written
+    place += written
     left = behind(left, written)
   }
-  return total
+}
+
+/** Settles once all of them have, and fails as the first that did. */
+async function allOf(all: readonly Promise<unknown>[]): Promise<void> {
+  for (const one of await Promise.allSettled(all)) if (one.status === 'rejected') throw one.reason
 }
 
 /** What follows the first so many bytes. */

@@ -179,7 +179,7 @@ async function cutTail(folder: Folder, name: string, file: ReadFile, at: number)
   if (tail.some((byte) => byte !== 0)) {
     const aside = `${name}.${at}${CORRUPT_SUFFIX}`
     const kept = await folder.create(aside, false)
-    await kept.write([tail])
+    await kept.write([tail], 0)
     await kept.close()
     await pruneAside(folder)
   }

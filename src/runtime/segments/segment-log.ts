@@ -80,6 +80,8 @@ export interface SegmentLogCounts {
   stuck: number
 }
 
+/** Under way at once: whoever comes during a write waits for no more than one of its own, and a disk takes two as it takes one. */
+const WRITES_MAX = 2
 /** So much is not held back to gather more. */
 const WRITE_AT_ONCE_BYTES = 1 << 20
 const RETRY_MS = 1000
@@ -102,7 +104,8 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   })
   let nextSequence = start.nextSequence
   let filling = createBatch(pages)
-  let writing = 0
+  /** Not kept yet, in their order; all but what `filling` gathers are being written. */
+  const underWay: Batch[] = []
   let writeBeganMs = -Infinity
   /** Waits for more to gather. */
   let timer: NodeJS.Timeout | undefined
@@ -110,16 +113,23 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   let failure: unknown
   let retryTimer: NodeJS.Timeout | undefined
   let syncTimer: NodeJS.Timeout | undefined
-  /** What writes comes one after the other. */
+  /** All that is under way. */
   let line: Promise<unknown> = Promise.resolve()
+  let aloneInLine = 0
   /** Neither writes nor answers wait for these: a sync of what was answered already, and removing a file, take many writes' time. */
   let syncing: Promise<unknown> = Promise.resolve()
   let removing: Promise<unknown> = Promise.resolve()
 
-  function inLine<T>(work: () => Promise<T>): Promise<T> {
+  /** Begins when all that is under way is done, and whatever comes later waits for it. */
+  async function alone(work: () => Promise<unknown>): Promise<void> {
+    aloneInLine += 1
     const done = line.then(work)
     line = done.catch(() => undefined)
-    return done
+    try {
+      await done
+    } finally {
+      aloneInLine -= 1
+    }
   }
 
   function append(how: 'add' | 'addLent', type: number, payload: Uint8Array): Promise<boolean> {
@@ -131,8 +141,16 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     }
     filling[how]({ type, sequence, timeMs: tools.nowMs(), payload })
     const { kept } = filling
-    if (writing === 0) schedule()
+    if (mayWrite()) schedule()
     return kept.promise
+  }
+
+  /** A second one only where it need not wait, and never more than what may wait. */
+  function mayWrite(): boolean {
+    const [first] = underWay
+    if (first === undefined) return true
+    if (underWay.length >= WRITES_MAX || aloneInLine > 0) return false
+    return first.bytes() + filling.bytes() <= settings.waitingBytesMax
   }
 
   /** Whoever comes after a pause waits for nobody, nor does what gathered while others were written: not even for the thread's other work. */
@@ -149,6 +167,12 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     void writeFilling()
   }
 
+  async function writeNow(): Promise<void> {
+    unschedule()
+    await writeFilling()
+    await Promise.all(underWay.map(({ kept }) => kept.promise))
+  }
+
   function unschedule(): void {
     clearTimeout(timer)
     timer = undefined
@@ -157,14 +181,52 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   async function writeFilling(): Promise<void> {
     if (filling.records() === 0) return
     const batch = filling
-    writing += 1
     writeBeganMs = performance.now()
     filling = createBatch(pages)
-    const kept = await inLine(() => keep(batch))
-    writing -= 1
-    batch.kept.resolve(kept)
+    underWay.push(batch)
+    if (hasRoom(batch)) await writeBeside(batch)
+    else await alone(keepAll)
+    if (filling.records() > 0 && mayWrite()) schedule()
+  }
+
+  /** Whether the current segment takes it, as it is. */
+  function hasRoom(batch: Batch): boolean {
+    const segment = files.current()
+    if (aloneInLine > 0 || isFailing || segment === undefined) return false
+    const bytes = underWay.reduce((sum, one) => sum + one.bytes(), 0)
+    return segment.bytes + bytes - batch.bytes() < settings.segmentBytes && onDisk() + bytes <= settings.bytesMax
+  }
+
+  async function writeBeside(batch: Batch): Promise<void> {
+    const segment = files.current()
+    const written = files.write(batch.parts(), batch.last())
+    line = Promise.allSettled([line, written])
+    try {
+      await written
+      afterWrite()
+      settle(true)
+    } catch {
+      await alone(async () => {
+        // Whoever failed with it has left it already.
+        if (files.current() === segment) await files.abandon()
+        await keepAll()
+      })
+    }
+  }
+
+  /** In their order, whichever of them asked for it. */
+  async function keepAll(): Promise<void> {
+    for (const batch of [...underWay]) settle(await keep(batch))
+  }
+
+  function settle(isKept: boolean): void {
+    const batch = underWay.shift() as Batch
+    if (isKept) {
+      counts.records += batch.records()
+      counts.bytes += batch.bytes()
+    } else counts.unkept += batch.records()
+    batch.kept.resolve(isKept)
     batch.giveBack()
-    if (filling.records() > 0 && writing === 0) schedule()
   }
 
   /** A segment that fails is left as it is, and what was not known to be on disk is written to another. */
@@ -173,15 +235,12 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       if (isFailing) break
       try {
         await writeBatch(batch)
-        counts.records += batch.records()
-        counts.bytes += batch.bytes()
         return true
       } catch (reason) {
         await files.abandon()
         if (lastTry) fail(reason)
       }
     }
-    counts.unkept += batch.records()
     return false
   }
 
@@ -190,6 +249,10 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     await makeRoom(batch.bytes())
     if (files.current() === undefined) await begin()
     await files.write(batch.parts(), batch.last())
+    afterWrite()
+  }
+
+  function afterWrite(): void {
     if (!writeThrough) syncTimer ??= setTimeout(syncLater, settings.syncEveryMs)
   }
 
@@ -202,7 +265,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     syncTimer = undefined
     const synced = files.current()
     syncing = files.sync().catch((reason: unknown) => {
-      void inLine(async () => {
+      void alone(async () => {
         if (synced === files.current()) await files.abandon()
         fail(reason)
       })
@@ -219,7 +282,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     isFailing = true
     failure = reason
     retryTimer = setTimeout(() => {
-      void inLine(retry)
+      void alone(retry)
     }, RETRY_MS)
   }
 
@@ -298,10 +361,9 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     append: (type, payload) => append('add', type, payload),
     appendLent: (type, payload) => append('addLent', type, payload),
     async flush() {
-      unschedule()
-      await writeFilling()
+      await writeNow()
       await syncing
-      await inLine(async () => {
+      await alone(async () => {
         if (!isFailing) await files.sync()
       }).catch(() => undefined)
     },
@@ -316,11 +378,10 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     counts,
     bufferBytes: pages.bytes,
     async close() {
-      unschedule()
-      await writeFilling()
+      await writeNow()
       clearTimeout(syncTimer)
       await syncing
-      await inLine(async () => {
+      await alone(async () => {
         await finish().catch(() => undefined)
         await files.discardNext()
       })

@@ -49,7 +49,7 @@ function grpcBodies(): Target {
   const intake = createIntake(
     {
       settings,
-      tools: { log: console, nowMs: () => 0, random: () => 0, guard: openToAll, tls: undefined },
+      tools: { log: console, nowMs: () => 0, turnMs: () => 0, random: () => 0, guard: openToAll, tls: undefined },
       budget,
       counters: createAcceptCounters(),
       clientLimits: { take: () => undefined, charge: () => undefined }

@@ -56,6 +56,7 @@ export async function startAcceptor(
     {
       log: { info: () => undefined, warn: (_fields, message) => warnings.push(message) },
       nowMs: () => harness.nowMs(),
+      turnMs: () => 0,
       random: () => 0.5,
       guard: openToAll,
       tls: undefined,

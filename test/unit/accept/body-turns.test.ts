@@ -7,7 +7,7 @@ function thread() {
   let nowMs = 0
   let pending: (() => void)[] = []
   const done: number[] = []
-  const turns = createBodyTurns({ nowMs: () => nowMs, afterOthers: (turn) => pending.push(turn) })
+  const turns = createBodyTurns({ turnMs: () => nowMs, afterOthers: (turn) => pending.push(turn) })
   return {
     done,
     turns,
@@ -33,16 +33,25 @@ function thread() {
 
 test('work is done at once while its turn lasts, and waits for the next beyond it', async () => {
   const { work, done, others } = thread()
-  expect(work(1, 1.5)).toBe(1)
-  expect(work(2, 1.5)).toBe(2)
-  const third = work(3, 1.5)
-  const fourth = work(4, 1.5)
-  const fifth = work(5, 1.5)
+  expect(work(1, 0.75)).toBe(1)
+  expect(work(2, 0.75)).toBe(2)
+  const third = work(3, 0.75)
+  const fourth = work(4, 0.75)
+  const fifth = work(5, 0.75)
   expect(done).toEqual([1, 2])
-  expect(others()).toBe(3)
-  expect(done).toEqual([1, 2, 3, 4])
   expect(others()).toBe(1.5)
+  expect(done).toEqual([1, 2, 3, 4])
+  expect(others()).toBe(0.75)
   expect(await Promise.all([third, fourth, fifth])).toEqual([3, 4, 5])
+})
+
+test('a turn is longer once somebody has waited for long', () => {
+  const { work, wait, others } = thread()
+  for (let body = 0; body < 20; body++) void work(body, 0.5)
+  wait(45)
+  expect(others()).toBe(1)
+  wait(10)
+  expect(others()).toBe(4)
 })
 
 test('nobody overtakes who waits, and no turn is longer than what it may use and one piece of work', () => {
@@ -51,7 +60,7 @@ test('nobody overtakes who waits, and no turn is longer than what it may use and
   let sent = 0
   for (let round = 0; round < 300; round++) {
     for (let i = next(6); i > 0; i--) void work((sent += 1), next(12))
-    expect(others()).toBeLessThan(2 + 12)
+    expect(others()).toBeLessThan(4 + 12)
   }
   while (done.length < sent) others()
   expect(done).toEqual(Array.from({ length: sent }, (_, i) => i + 1))
@@ -85,13 +94,13 @@ test('it is late while the first of those that wait has waited for a second', ()
 test('it is late while those that wait are more than a second of work, at the pace at which they were done', () => {
   const { work, turns, wait, others } = thread()
   const come = (bodies: number): void => {
-    for (let body = 0; body < bodies; body++) void work(body, 1)
+    for (let body = 0; body < bodies; body++) void work(body, 0.5)
   }
-  // Two always wait; of each four milliseconds two bodies take two, and others the rest.
+  // Two always wait; of each four milliseconds two bodies take one, and others the rest.
   come(4)
   for (let turn = 0; turn < 200; turn++) {
     come(2)
-    wait(2)
+    wait(3)
     others()
   }
   come(480)

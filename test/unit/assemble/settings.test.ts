@@ -11,7 +11,7 @@ test('the defaults are those of the architecture', () => {
     spansMax: 4_000_000,
     tracesMax: 1_000_000,
     spansPerTraceMax: 1_000_000,
-    sliceSpans: 512,
+    sliceSpans: 128,
     holdUntilMemory: false
   })
 })

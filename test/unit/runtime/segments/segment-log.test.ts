@@ -1,11 +1,13 @@
 import { expect, jest, test } from '@jest/globals'
 import {
   bytesOf,
+  type Folder,
   openSegmentLog,
   readAgain,
   recover,
   type SegmentLog,
-  type SegmentLogSettings
+  type SegmentLogSettings,
+  type WrittenFile
 } from '../../../../src/runtime/segments/index.ts'
 import { SEGMENT_HEAD_BYTES } from '../../../../src/runtime/segments/format.ts'
 import { createDisk, type DiskModel } from '../../../builders/disk-model.ts'
@@ -45,9 +47,30 @@ function text(random: () => number): string {
 
 const fault = (code: string): Error => Object.assign(new Error(code), { code })
 
+/** Writes that are under way together are done in any order. */
+function unordered(disk: DiskModel, random: () => number): DiskModel {
+  const late = async (opened: Promise<WrittenFile>): Promise<WrittenFile> => {
+    const file = await opened
+    return {
+      ...file,
+      async write(parts, at) {
+        for (let turns = random() < 0.5 ? 0 : Math.floor(random() * 40); turns > 0; turns--) await Promise.resolve()
+        return file.write(parts, at)
+      }
+    }
+  }
+  const { create, overwrite } = disk.folder
+  const folder: Folder = {
+    ...disk.folder,
+    create: (name, writeThrough) => late(create(name, writeThrough)),
+    overwrite: (name, writeThrough) => late(overwrite(name, writeThrough))
+  }
+  return { ...disk, folder }
+}
+
 /** Appends for a while; everything the disk is asked counts, and at one of those questions the power goes. */
 async function liveUntilCut(disk: DiskModel, random: () => number) {
-  const { log } = await begin(disk)
+  const { log } = await begin(unordered(disk, random))
   const appended = new Map<number, string>()
   const kept = new Set<number>()
   let after: DiskModel | undefined
@@ -64,6 +87,8 @@ async function liveUntilCut(disk: DiskModel, random: () => number) {
       const sequence = log.nextSequence()
       appended.set(sequence, payload)
       const isKept = log[random() < 0.5 ? 'append' : 'appendLent'](1, Buffer.from(payload))
+      // A batch of its own, while those before it are being written.
+      if (random() < 0.5) await Promise.resolve()
       void isKept.then((answer) => {
         // What is answered after the cut was not answered.
         if (answer && after === undefined) kept.add(sequence)
@@ -229,7 +254,8 @@ test('copied and lent records of any size come back in their order, whatever of 
   for (let seed = 0; seed < 40; seed++) {
     const random = createRandom(seed)
     const disk = createDisk()
-    const { log } = await begin(disk, { waitingBytesMax: Infinity, segmentBytes: 1e6, bytesMax: 1e9 })
+    const changed = { waitingBytesMax: Infinity, segmentBytes: 1e6, bytesMax: 1e9 }
+    const { log } = await begin(unordered(disk, random), changed)
     disk.trouble((operation) => {
       if (operation !== 'write') return undefined
       if (random() < 0.05) throw fault('EIO')
@@ -263,12 +289,12 @@ test('what is lent is written from where it lies, at once or when it is tried ag
     const file = await create(name, writeThrough)
     return {
       ...file,
-      async write(given) {
+      async write(given, at) {
         if (given.length > 1) {
           parts.push(...given)
           if (failures-- > 0) throw fault('EIO')
         }
-        return file.write(given)
+        return file.write(given, at)
       }
     }
   }
@@ -292,8 +318,8 @@ function slowOnce(disk: DiskModel): { readonly slow: DiskModel; readonly letGo: 
     }
     return {
       ...file,
-      async write(parts) {
-        const bytes = await file.write(parts)
+      async write(parts, at) {
+        const bytes = await file.write(parts, at)
         written += bytes
         if (writeThrough) await synced()
         return bytes
@@ -389,8 +415,101 @@ test('no other work of the thread comes before a write: not for who comes after 
   setImmediate(() => events.push('other work'))
   await Promise.all([append('first'), append('second')])
   await new Promise(setImmediate)
-  expect(events).toEqual(['written', 'first', 'written', 'second', 'other work'])
+  expect(events).toEqual(['written', 'written', 'first', 'second', 'other work'])
   await log.close()
+})
+
+/** A disk whose writes of records are done, or fail, when they are told to. */
+async function slowDisk() {
+  const disk = createDisk()
+  const { create } = disk.folder
+  const writes: { readonly done: () => void; readonly fail: () => void }[] = []
+  let isSlow = false
+  const folder: Folder = {
+    ...disk.folder,
+    async create(name, writeThrough) {
+      const file = await create(name, writeThrough)
+      return {
+        ...file,
+        async write(parts, at) {
+          if (isSlow && at > 0) {
+            await new Promise<void>((done, fail) => {
+              writes.push({
+                done,
+                fail: () => {
+                  fail(fault('EIO'))
+                }
+              })
+            })
+          }
+          return file.write(parts, at)
+        }
+      }
+    }
+  }
+  const { log, events } = await begin({ ...disk, folder })
+  await log.append(1, Buffer.from('begins a segment'))
+  await turn()
+  isSlow = true
+  const kept: string[] = []
+  const append = async (name: string): Promise<void> => {
+    void log.append(1, Buffer.from(name)).then((isKept) => isKept && kept.push(name))
+    await turn()
+  }
+  const end = async (): Promise<string[]> => {
+    isSlow = false
+    await log.close()
+    return [...(await begin(disk)).found.values()].slice(1)
+  }
+  return { writes, kept, events, append, end }
+}
+
+const turn = (): Promise<void> => new Promise(setImmediate)
+
+test('two writes are under way at a time, and who came second is told second', async () => {
+  const { writes, kept, append, end } = await slowDisk()
+  for (const name of ['a', 'b', 'c']) await append(name)
+  expect(writes).toHaveLength(2)
+  writes[1]?.done()
+  await turn()
+  expect(kept).toEqual([])
+  writes[0]?.done()
+  await turn()
+  expect(kept).toEqual(['a', 'b'])
+  expect(writes).toHaveLength(3)
+  writes[2]?.done()
+  expect(await end()).toEqual(['a', 'b', 'c'])
+})
+
+test('when the first of two writes fails both are written again, in their order and before what came later', async () => {
+  const { writes, kept, events, append, end } = await slowDisk()
+  for (const name of ['a', 'b']) await append(name)
+  writes[0]?.fail()
+  await append('c')
+  expect(writes).toHaveLength(2)
+  writes[1]?.done()
+  for (let next = 2; next < 5; next++) {
+    await turn()
+    writes[next]?.done()
+  }
+  await turn()
+  expect(kept).toEqual(['a', 'b', 'c'])
+  expect(events).toEqual([])
+  expect(await end()).toEqual(['a', 'b', 'c'])
+})
+
+test('when the second of two writes fails, what the first wrote stays where it is', async () => {
+  const { writes, kept, append, end } = await slowDisk()
+  for (const name of ['a', 'b']) await append(name)
+  writes[1]?.fail()
+  await turn()
+  writes[0]?.done()
+  await turn()
+  expect(kept).toEqual(['a'])
+  expect(writes).toHaveLength(3)
+  writes[2]?.done()
+  await turn()
+  expect(await end()).toEqual(['a', 'b'])
 })
 
 test('a disk that stays full keeps nothing, says so once, and records are kept again when there is room', async () => {
