@@ -26,7 +26,14 @@ async function measure(kind: 'grpc' | 'http'): Promise<string> {
   }
   const settings = acceptSettings(acceptSection.parse({ grpc_port: 0, http_port: 0 }))
   const log = { info() {}, warn: console.warn }
-  const tools = { log, nowMs: Date.now, turnMs: () => performance.now(), random: Math.random, guard: openToAll, tls: undefined }
+  const tools = {
+    log,
+    nowMs: Date.now,
+    turnMs: () => performance.now(),
+    random: Math.random,
+    guard: openToAll,
+    tls: undefined
+  }
   const acceptor = createAcceptor(settings, tools, { traces: take, metrics: take, admission: () => undefined })
   const { grpc } = await acceptor.listen()
   const client = spawn(

@@ -52,7 +52,7 @@ export const assembleSection = section({
     .max(1_000_000)
     .default(128)
     .describe(
-      'Spans closed between two looks at the clock; after 1 ms it is the turn of requests and scrapes. Lower it if scrapes stall.'
+      'Spans closed between two looks at the clock; after 0.5 ms, or 8 once closing is late, it is the turn of requests and scrapes. Lower it if scrapes stall.'
     )
 })
 

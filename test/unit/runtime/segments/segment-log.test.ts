@@ -47,14 +47,17 @@ function text(random: () => number): string {
 
 const fault = (code: string): Error => Object.assign(new Error(code), { code })
 
-/** Writes that are under way together are done in any order. */
-function unordered(disk: DiskModel, random: () => number): DiskModel {
-  const late = async (opened: Promise<WrittenFile>): Promise<WrittenFile> => {
+/** The same disk, with something before each write to it: when that throws, the write has failed. */
+function beforeWrites(
+  disk: DiskModel,
+  before: (...write: Parameters<WrittenFile['write']>) => Promise<void>
+): DiskModel {
+  const watched = async (opened: Promise<WrittenFile>): Promise<WrittenFile> => {
     const file = await opened
     return {
       ...file,
       async write(parts, at) {
-        for (let turns = random() < 0.5 ? 0 : Math.floor(random() * 40); turns > 0; turns--) await Promise.resolve()
+        await before(parts, at)
         return file.write(parts, at)
       }
     }
@@ -62,10 +65,17 @@ function unordered(disk: DiskModel, random: () => number): DiskModel {
   const { create, overwrite } = disk.folder
   const folder: Folder = {
     ...disk.folder,
-    create: (name, writeThrough) => late(create(name, writeThrough)),
-    overwrite: (name, writeThrough) => late(overwrite(name, writeThrough))
+    create: (name, writeThrough) => watched(create(name, writeThrough)),
+    overwrite: (name, writeThrough) => watched(overwrite(name, writeThrough))
   }
   return { ...disk, folder }
+}
+
+/** Writes that are under way together are done in any order. */
+function unordered(disk: DiskModel, random: () => number): DiskModel {
+  return beforeWrites(disk, async () => {
+    for (let turns = random() < 0.5 ? 0 : Math.floor(random() * 40); turns > 0; turns--) await Promise.resolve()
+  })
 }
 
 /** Appends for a while; everything the disk is asked counts, and at one of those questions the power goes. */
@@ -283,22 +293,11 @@ test('what is lent is written from where it lies, at once or when it is tried ag
   const disk = createDisk()
   const parts: Uint8Array[] = []
   let failures = 1
-  const { create } = disk.folder
-  const folder = { ...disk.folder }
-  folder.create = async (name, writeThrough) => {
-    const file = await create(name, writeThrough)
-    return {
-      ...file,
-      async write(given, at) {
-        if (given.length > 1) {
-          parts.push(...given)
-          if (failures-- > 0) throw fault('EIO')
-        }
-        return file.write(given, at)
-      }
-    }
-  }
-  const { log } = await begin({ ...disk, folder }, { bytesMax: 1e8 })
+  const watched = beforeWrites(disk, (given) => {
+    if (given.length > 1) parts.push(...given)
+    return given.length > 1 && failures-- > 0 ? Promise.reject(fault('EIO')) : Promise.resolve()
+  })
+  const { log } = await begin(watched, { bytesMax: 1e8 })
   const payload = Buffer.alloc(4_000_000, 'p')
   expect(await log.appendLent(1, payload)).toBe(true)
   expect(parts.filter(({ buffer }) => buffer === payload.buffer)).toHaveLength(2)
@@ -422,32 +421,20 @@ test('no other work of the thread comes before a write: not for who comes after 
 /** A disk whose writes of records are done, or fail, when they are told to. */
 async function slowDisk() {
   const disk = createDisk()
-  const { create } = disk.folder
   const writes: { readonly done: () => void; readonly fail: () => void }[] = []
   let isSlow = false
-  const folder: Folder = {
-    ...disk.folder,
-    async create(name, writeThrough) {
-      const file = await create(name, writeThrough)
-      return {
-        ...file,
-        async write(parts, at) {
-          if (isSlow && at > 0) {
-            await new Promise<void>((done, fail) => {
-              writes.push({
-                done,
-                fail: () => {
-                  fail(fault('EIO'))
-                }
-              })
-            })
-          }
-          return file.write(parts, at)
+  const slow = beforeWrites(disk, async (_parts, at) => {
+    if (!isSlow || at === 0) return
+    await new Promise<void>((done, fail) => {
+      writes.push({
+        done,
+        fail: () => {
+          fail(fault('EIO'))
         }
-      }
-    }
-  }
-  const { log, events } = await begin({ ...disk, folder })
+      })
+    })
+  })
+  const { log, events } = await begin(slow)
   await log.append(1, Buffer.from('begins a segment'))
   await turn()
   isSlow = true
