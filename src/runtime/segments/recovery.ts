@@ -1,8 +1,9 @@
+import { CORRUPT_SUFFIX, pruneAside, setAside } from './aside.ts'
 import { type Folder, type ReadFile } from './folder.ts'
 import { isSpareName, numberOfName, SEGMENT_HEAD_BYTES, segmentName } from './format.ts'
 import { readHead, createSegmentReader, type ReadRecord, type SegmentReader } from './scan.ts'
 import { type KnownSegment } from './known-segment.ts'
-import { CORRUPT_SUFFIX, type LogStart, pruneAside, setAside } from './segment-log.ts'
+import { type LogStart } from './segment-log.ts'
 
 /** What could not be read, since the start. */
 export interface Losses {

@@ -1,11 +1,11 @@
 import { Fault } from '../fault.ts'
 import { type Batch, createBatch } from './batch.ts'
 import { type Folder } from './folder.ts'
-import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES, segmentName } from './format.ts'
-import { fileBytesOf, type KnownSegment } from './known-segment.ts'
+import { PAYLOAD_BYTES_MAX, RECORD_HEAD_BYTES } from './format.ts'
+import { type KnownSegment } from './known-segment.ts'
 import { createOpenSegments } from './open-segments.ts'
 import { createPages } from './pages.ts'
-import { createSpares } from './spares.ts'
+import { createRoom, type RoomCounts } from './room.ts'
 
 export interface SegmentLogSettings {
   readonly segmentBytes: number
@@ -69,15 +69,11 @@ export interface SegmentLog {
   readonly close: () => Promise<void>
 }
 
-export interface SegmentLogCounts {
-  records: number
-  bytes: number
+export interface SegmentLogCounts extends Readonly<RoomCounts> {
+  readonly records: number
+  readonly bytes: number
   /** Records not kept because the log was failing. */
-  unkept: number
-  /** Segments given up because the log was full. */
-  dropped: number
-  /** Files that could not be removed or put aside. */
-  stuck: number
+  readonly unkept: number
 }
 
 /** Under way at once: whoever comes during a write waits for no more than one of its own, and a disk takes two as it takes one. */
@@ -85,23 +81,19 @@ const WRITES_MAX = 2
 /** So much is not held back to gather more. */
 const WRITE_AT_ONCE_BYTES = 1 << 20
 const RETRY_MS = 1000
-/** Of all that the log may have on disk. */
-const SPARE_SHARE_MAX = 1 / 8
-/** Damaged files kept for whoever wants to know. */
-export const CORRUPT_SUFFIX = '.corrupt'
-const CORRUPT_KEPT = 4
 
 export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTools, start: LogStart): SegmentLog {
   const { folder } = tools
   const segments = [...start.segments]
-  const counts: SegmentLogCounts = { records: 0, bytes: 0, unkept: 0, dropped: 0, stuck: 0 }
+  const counts = { records: 0, bytes: 0, unkept: 0, dropped: 0, stuck: 0 }
   const pages = createPages()
   const writeThrough = settings.syncEveryMs === 0
-  const spares = createSpares({ folder, bytesMax: settings.bytesMax * SPARE_SHARE_MAX, hasSpace })
   const files = createOpenSegments({
-    ...{ folder, writeThrough, hasSpace, takeSpare: spares.take, synced: tools.synced },
-    nextNumber: start.nextNumber
+    ...{ folder, writeThrough, synced: tools.synced, nextNumber: start.nextNumber },
+    hasSpace: () => room.hasSpace(),
+    takeSpare: () => room.takeSpare()
   })
+  const room = createRoom({ ...settings, folder, segments, counts, current: files.current, nextBytes: files.nextBytes })
   let nextSequence = start.nextSequence
   let filling = createBatch(pages)
   /** Not kept yet, in their order; all but what `filling` gathers are being written. */
@@ -194,7 +186,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     const segment = files.current()
     if (aloneInLine > 0 || isFailing || segment === undefined) return false
     const bytes = underWay.reduce((sum, one) => sum + one.bytes(), 0)
-    return segment.bytes + bytes - batch.bytes() < settings.segmentBytes && onDisk() + bytes <= settings.bytesMax
+    return segment.bytes + bytes - batch.bytes() < settings.segmentBytes && room.fits(bytes)
   }
 
   async function writeBeside(batch: Batch): Promise<void> {
@@ -246,7 +238,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 
   async function writeBatch(batch: Batch): Promise<void> {
     if ((files.current()?.bytes ?? 0) >= settings.segmentBytes) await finish()
-    await makeRoom(batch.bytes())
+    await room.makeRoom(batch.bytes())
     if (files.current() === undefined) await begin()
     await files.write(batch.parts(), batch.last())
     afterWrite()
@@ -257,7 +249,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
   }
 
   async function begin(): Promise<void> {
-    if (!(await files.hasNext())) await makeSpace()
+    if (!(await files.hasNext())) await room.makeSpace()
     segments.push(await files.begin())
   }
 
@@ -290,64 +282,15 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
     if (!isFailing) return
     try {
       await files.discardNext()
-      while (await spares.giveUp());
-      if (settings.whenFull === 'drop' && isFull(failure)) await dropOldest()
-      await makeRoom(Math.min(WRITE_AT_ONCE_BYTES, settings.bytesMax / 2))
+      while (await room.giveUpSpare());
+      if (settings.whenFull === 'drop' && isFull(failure)) await room.dropOldest()
+      await room.makeRoom(Math.min(WRITE_AT_ONCE_BYTES, settings.bytesMax / 2))
       await begin()
       isFailing = false
       tools.recovered()
     } catch (reason) {
       await files.abandon()
       fail(reason)
-    }
-  }
-
-  /** Within its own size. */
-  async function makeRoom(bytes: number): Promise<void> {
-    while (onDisk() + bytes > settings.bytesMax) await giveUpOldest('the log is full')
-  }
-
-  /** On the file system, for another segment. */
-  async function makeSpace(): Promise<void> {
-    while (!(await hasSpace())) await giveUpOldest('the file system has too little free space')
-  }
-
-  function onDisk(): number {
-    return segments.reduce((sum, segment) => sum + fileBytesOf(segment), files.nextBytes() + spares.bytes())
-  }
-
-  async function hasSpace(): Promise<boolean> {
-    return (await folder.freeShare()) >= settings.freeShareMin
-  }
-
-  async function giveUpOldest(why: string): Promise<void> {
-    if (await spares.giveUp()) return
-    if (settings.whenFull === 'fail' || !(await dropOldest())) throw new Fault('BUSY', why)
-  }
-
-  async function dropOldest(): Promise<boolean> {
-    const oldest = segments[0]
-    if (oldest === undefined || oldest === files.current()) return false
-    counts.dropped += 1
-    await remove(oldest)
-    return true
-  }
-
-  async function removeBefore(sequence: number): Promise<void> {
-    for (let oldest = segments[0]; oldest !== undefined; oldest = segments[0]) {
-      if (oldest === files.current() || oldest.last >= sequence) return
-      await remove(oldest)
-    }
-  }
-
-  async function remove(segment: KnownSegment): Promise<void> {
-    segments.splice(segments.indexOf(segment), 1)
-    const name = segmentName(segment.number)
-    try {
-      if (segment.damaged) await setAside(folder, name)
-      else if (!(await spares.keep(segment))) await folder.remove(name)
-    } catch {
-      counts.stuck += 1
     }
   }
 
@@ -368,12 +311,12 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
       }).catch(() => undefined)
     },
     release(beforeSequence) {
-      const done = removing.then(() => removeBefore(beforeSequence))
+      const done = removing.then(() => room.removeBefore(beforeSequence))
       removing = done
       return done
     },
     segments: () => segments,
-    spareBytes: spares.bytes,
+    spareBytes: room.spareBytes,
     failing: () => isFailing,
     counts,
     bufferBytes: pages.bytes,
@@ -386,7 +329,7 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
         await files.discardNext()
       })
       await removing
-      while (await spares.giveUp().catch(() => false));
+      while (await room.giveUpSpare().catch(() => false));
       clearTimeout(retryTimer)
     }
   }
@@ -395,16 +338,4 @@ export function openSegmentLog(settings: SegmentLogSettings, tools: SegmentLogTo
 function isFull(reason: unknown): boolean {
   const { code } = reason as { code?: unknown }
   return code === 'ENOSPC' || code === 'EDQUOT'
-}
-
-/** Renames a file that is damaged or foreign. */
-export async function setAside(folder: Folder, name: string): Promise<void> {
-  await folder.rename(name, `${name}${CORRUPT_SUFFIX}`)
-  await pruneAside(folder)
-}
-
-/** Removes the oldest of the files that were put aside. */
-export async function pruneAside(folder: Folder): Promise<void> {
-  const aside = (await folder.list()).filter((other) => other.endsWith(CORRUPT_SUFFIX)).sort()
-  for (const old of aside.slice(0, -CORRUPT_KEPT)) await folder.remove(old)
 }
