@@ -24,7 +24,6 @@ export interface Spares {
   /** Keeps a segment's file; false when it is to be removed as others are. */
   readonly keep: (segment: KnownSegment) => Promise<boolean>
   readonly take: () => Spare | undefined
-  readonly has: () => boolean
   readonly bytes: () => number
   /** Removes one; false when there is none. */
   readonly giveUp: () => Promise<boolean>
@@ -45,7 +44,6 @@ export function createSpares({ folder, bytesMax, hasSpace }: SparesOptions): Spa
       return true
     },
     take: () => spares.shift(),
-    has: () => spares.length > 0,
     bytes,
     async giveUp() {
       const spare = spares.pop()
